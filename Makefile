@@ -1,0 +1,40 @@
+# `make up` and `make test` are all the set-up there is; `make` alone lists the rest.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help up down test lint format schema
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+up: $(VENV)/.ready ## migrate and verify DATABASE_URL, or an embedded server with a sample to look at
+ifdef DATABASE_URL
+	$(BIN)/cwc-schema upgrade
+	$(BIN)/cwc-schema verify
+else
+	@$(BIN)/python demo/embedded.py up
+endif
+
+down: $(VENV)/.ready ## stop the embedded server and remove its data
+	@$(BIN)/python demo/embedded.py down
+
+test: lint ## run linters and tests, on a fresh embedded server or on TEST_DATABASE_URL
+	$(BIN)/pytest
+
+lint: $(VENV)/.ready ## check SQL and Python
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/sqlfluff lint sql policies demo
+	$(BIN)/squawk sql/*.up.sql policies/*.sql
+
+format: $(VENV)/.ready ## rewrite SQL and Python the way the linters want it
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/sqlfluff fix sql policies demo

@@ -1,0 +1,31 @@
+"""Execute the versioned SQL files: the one way a migration touches the database."""
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import op
+
+ROOT = Path(__file__).resolve().parents[1]
+"""Directory that holds ``sql/`` and ``policies/``, in a checkout as in the installed package."""
+
+
+def ddl(path: str) -> sa.DDL:
+    """Return one SQL file as a statement that Alembic can execute or, with ``--sql``, print.
+
+    :param path: file below :data:`ROOT`, for example ``sql/0001_parents.up.sql``.
+    :raises FileNotFoundError: there is no such file.
+
+    ``sa.DDL`` is the construct that leaves ``:name`` alone; it interpolates ``%``, hence the doubling.
+    """
+    text = (ROOT / path).read_text(encoding="utf-8")
+    return sa.DDL(text.rstrip().rstrip(";").replace("%", "%%"))
+
+
+def run(path: str) -> None:
+    """Execute one SQL file inside a migration, all of its statements at once.
+
+    :param path: file below :data:`ROOT`.
+    :raises FileNotFoundError: there is no such file.
+    :raises sqlalchemy.exc.DBAPIError: PostgreSQL refused a statement; the migration's transaction is rolled back.
+    """
+    op.execute(ddl(path))

@@ -1,0 +1,31 @@
+-- workspace_connectors: each tenant's readers see the connectors of their workspace; a table that was adopted keeps the host's own policies.
+-- locks: ACCESS EXCLUSIVE on workspace_connectors, for milliseconds; no row is read.
+
+do $$
+begin
+    if exists (select from tenancy.created_objects where object_name = 'core_api.workspace_connectors') then
+        create policy members_read_their_workspace on core_api.workspace_connectors
+        for select
+        to workspace_member, connector_sync
+        using (workspace_pk = (select tenancy.current_workspace_pk()));
+        comment on policy members_read_their_workspace on core_api.workspace_connectors is
+        'Members and the sync role see the connectors of their workspace, so that relations resolve.';
+
+        create policy hasura_reads_every_row on core_api.workspace_connectors
+        for select
+        to hasura_service
+        using (true);
+        comment on policy hasura_reads_every_row on core_api.workspace_connectors is
+        'Hasura names no tenant when it reads, so its own permissions scope what it shows.';
+    end if;
+
+    if (select c.relrowsecurity from pg_catalog.pg_class as c where c.oid = 'core_api.workspace_connectors'::regclass) then
+        create policy definer_reads_every_row on core_api.workspace_connectors
+        for select
+        to tenancy_definer
+        using (true);
+        comment on policy definer_reads_every_row on core_api.workspace_connectors is
+        'The views and guards that decide what belongs to a workspace see every row; nobody logs in as this role.';
+    end if;
+end
+$$;

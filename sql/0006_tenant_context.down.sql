@@ -1,0 +1,8 @@
+-- 0006 down: drops the context and every role binding; a tenant's direct login sees nothing until it is bound again.
+-- locks: ACCESS EXCLUSIVE on workspaces, for milliseconds.
+
+drop view tenancy.current_workspace_connectors;
+drop view tenancy.current_workspace_companies;
+drop function tenancy.current_workspace_pk();
+drop function tenancy.json_claim(text, text, text);
+drop table tenancy.workspace_roles;

@@ -1,0 +1,145 @@
+-- 0006: who the current workspace is, and which companies and connectors belong to it.
+-- locks: SHARE ROW EXCLUSIVE on workspaces, for milliseconds; no row is read.
+
+create table tenancy.workspace_roles (
+    role_name name not null,
+    workspace_pk integer not null,
+    constraint workspace_roles_pkey primary key (role_name),
+    constraint workspace_roles_workspace_pk_foreign foreign key (workspace_pk) references core_api.workspaces (pk)
+    on update cascade on delete no action
+);
+comment on table tenancy.workspace_roles is
+'Ties a login role to one workspace, which its sessions cannot leave whatever they set: for tenants with direct SQL access. Only the owner writes it. A bound workspace cannot be deleted, so a binding never falls away by itself; after renaming a role, rename it here.';
+
+create index workspace_roles_workspace_pk_index on tenancy.workspace_roles (workspace_pk);
+comment on index tenancy.workspace_roles_workspace_pk_index is
+'Carries the foreign key when a workspace is renumbered or deleted.';
+
+create function tenancy.json_claim(setting text, document text, key text)
+returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+    claims jsonb;
+begin
+    begin
+        claims := document::jsonb;
+    exception
+        when others then
+            claims := null;
+    end;
+    if jsonb_typeof(claims) is distinct from 'object' then
+        raise exception using
+            errcode = 'invalid_parameter_value',
+            message = format('setting %s is not a JSON object', setting);
+    end if;
+    return nullif(claims ->> key, '');
+end
+$$;
+revoke all on function tenancy.json_claim(text, text, text) from public;
+comment on function tenancy.json_claim(text, text, text) is
+'The value of one key of a setting that holds a JSON object; null where the key is absent or empty, error 22023 naming the setting where it is not a JSON object.';
+
+create function tenancy.current_workspace_pk()
+returns integer
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+    uuid_format constant text := '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$';
+    from_app text := nullif(current_setting('app.workspace_id', true), '');
+    from_hasura text := nullif(current_setting('hasura.user', true), '');
+    from_jwt text := nullif(current_setting('request.jwt.claims', true), '');
+    malformed text;
+    claimed uuid;
+    bound_id uuid;
+    bound_pk integer;
+    claimed_pk integer;
+begin
+    if from_hasura is not null then
+        from_hasura := tenancy.json_claim('hasura.user', from_hasura, 'x-hasura-workspace-id');
+    end if;
+    if from_jwt is not null then
+        from_jwt := tenancy.json_claim('request.jwt.claims', from_jwt, 'workspace_id');
+    end if;
+
+    malformed := case
+        when from_app !~ uuid_format then 'app.workspace_id'
+        when from_hasura !~ uuid_format then 'hasura.user (x-hasura-workspace-id)'
+        when from_jwt !~ uuid_format then 'request.jwt.claims (workspace_id)'
+    end;
+    if malformed is not null then
+        raise exception using
+            errcode = 'invalid_parameter_value',
+            message = format('setting %s does not hold a workspace uuid', malformed);
+    end if;
+
+    select r.workspace_pk, w.workspace_id
+    into bound_pk, bound_id
+    from tenancy.workspace_roles as r
+    inner join core_api.workspaces as w on w.pk = r.workspace_pk
+    where r.role_name = session_user;
+
+    claimed := coalesce(from_app, from_hasura, from_jwt)::uuid;
+    if
+        claimed <> from_hasura::uuid
+        or claimed <> from_jwt::uuid
+        or (claimed is not null and bound_pk is not null and bound_id is distinct from claimed)
+    then
+        raise exception using
+            errcode = 'insufficient_privilege',
+            message = 'the sources of the current workspace disagree: ' || concat_ws(
+                ', ',
+                case when from_app is not null then 'app.workspace_id' end,
+                case when from_hasura is not null then 'hasura.user' end,
+                case when from_jwt is not null then 'request.jwt.claims' end,
+                case when bound_pk is not null then format('the binding of role %I', session_user) end
+            ),
+            hint = 'Set one of them, or the same workspace in each; a bound role has no other workspace.';
+    end if;
+
+    if bound_pk is not null then
+        return bound_pk;
+    end if;
+    return (select w.pk from core_api.workspaces as w where w.workspace_id = claimed);
+end
+$$;
+revoke all on function tenancy.current_workspace_pk() from public;
+grant execute on function tenancy.current_workspace_pk() to workspace_member, connector_sync;
+comment on function tenancy.current_workspace_pk() is
+'The workspace this transaction works in: named by app.workspace_id, hasura.user or request.jwt.claims, or fixed by tenancy.workspace_roles. Null, so no rows, when none is named or it does not exist; error 42501 when they disagree, 22023 when one is malformed.';
+
+-- Definer views on purpose: a parent's own policies are evaluated for tenancy_definer, so a host's policies neither break
+-- nor slow ours, and the roles need no privilege on the parents. They show the current workspace's keys and nothing else.
+create view tenancy.current_workspace_companies as
+select c.pk
+from core_api.companies as c
+where c.workspace_pk = (select tenancy.current_workspace_pk());
+comment on view tenancy.current_workspace_companies is
+'What "the company belongs to the current workspace" means, in one place; evaluated with the rights of tenancy_definer.';
+
+create view tenancy.current_workspace_connectors as
+select k.pk
+from core_api.workspace_connectors as k
+where k.workspace_pk = (select tenancy.current_workspace_pk());
+comment on view tenancy.current_workspace_connectors is
+'What "the connector belongs to the current workspace" means, in one place; evaluated with the rights of tenancy_definer.';
+
+grant select on tenancy.current_workspace_companies, tenancy.current_workspace_connectors
+to workspace_member, connector_sync;
+
+grant select (role_name, workspace_pk) on tenancy.workspace_roles to tenancy_definer;
+grant execute on function tenancy.json_claim(text, text, text) to tenancy_definer;
+
+-- Only a member may hand an object to a role, and only to one that may create in the schema: both for this moment.
+grant tenancy_definer to current_user;
+grant create on schema tenancy to tenancy_definer;
+alter function tenancy.current_workspace_pk() owner to tenancy_definer;
+alter view tenancy.current_workspace_companies owner to tenancy_definer;
+alter view tenancy.current_workspace_connectors owner to tenancy_definer;
+revoke create on schema tenancy from tenancy_definer;
+revoke tenancy_definer from current_user;

