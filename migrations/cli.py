@@ -25,6 +25,9 @@ def parser() -> argparse.ArgumentParser:
         epilog="Exit codes: 0 done or up to date, 1 behind, 2 drift, 3 another deployer at work, 4 anything else.",
     )
     result.add_argument("--database-url", help="instead of DATABASE_URL: postgresql://user@host:5432/name")
+    result.add_argument(
+        "--lock-wait", type=float, default=60, metavar="SECONDS", help="how long to wait for another deployer (60)"
+    )
     commands = result.add_subparsers(dest="command", required=True, metavar="COMMAND")
     upgrade = commands.add_parser("upgrade", help="apply the revisions up to REV")
     upgrade.add_argument("revision", nargs="?", default="head", metavar="REV")
@@ -59,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
-    config.attributes["database_url"] = options.database_url
+    config.attributes.update(database_url=options.database_url, lock_wait=options.lock_wait)
     try:
         match options.command:
             case "upgrade":

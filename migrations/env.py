@@ -13,7 +13,7 @@ from cwc_schema.migrations import sqlfile
 from cwc_schema.migrations.database import LockNotObtainedError, engine_of, message_of
 
 ADVISORY_LOCK = 0x6377_6373  # "cwcs": one deployer at a time in each database
-LOCK_WAIT = 60.0  # seconds
+LOCK_WAIT = 60.0  # seconds, unless config.attributes["lock_wait"] says otherwise
 LOCK_POLL = 0.2  # seconds
 
 OPTIONS: dict[str, Any] = {
@@ -29,11 +29,12 @@ def only_deployer(engine: sa.Engine) -> Iterator[None]:
 
     :raises LockNotObtainedError: another deployer held it for :data:`LOCK_WAIT` seconds.
     """
+    wait = context.config.attributes.get("lock_wait", LOCK_WAIT)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        deadline = time.monotonic() + LOCK_WAIT
+        deadline = time.monotonic() + wait
         while not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(ADVISORY_LOCK))):
             if time.monotonic() > deadline:
-                raise LockNotObtainedError(f"another deployer has been at work for {LOCK_WAIT:.0f} s; try again later")
+                raise LockNotObtainedError(f"another deployer has been at work for {wait:.0f} s; try again later")
             time.sleep(LOCK_POLL)
         yield  # the lock goes with the connection
 

@@ -140,7 +140,15 @@ begin
         values
         (
             1, f.attnum is null,
-            format('%s.%I is missing: alter table %1$s add column %2$I %3$s;', f.relation, f.column_name, f.data_type)
+            format(
+                '%s.%I is missing: alter table %1$s add column %2$I %3$s;', f.relation, f.column_name,
+                concat_ws(
+                    ' ', f.data_type,
+                    case when f.is_primary then 'primary key' when f.is_unique then 'unique' end,
+                    case when f.not_null and not f.is_primary then 'not null' end,
+                    'references ' || f.parent || ' (pk)'
+                )
+            )
         ),
         (
             2, f.found_type <> f.data_type,

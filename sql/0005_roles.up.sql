@@ -21,6 +21,11 @@ begin
             exception
                 when duplicate_object or unique_violation then
                     null;
+                when insufficient_privilege then
+                    raise exception using
+                        errcode = 'insufficient_privilege',
+                        message = format('%I may not create role %I, which is missing', current_user, wanted.column1),
+                        hint = format('Grant it CREATEROLE, or have a superuser run: create role %I nologin;', wanted.column1);
             end;
         end if;
     end loop;
@@ -58,7 +63,7 @@ begin
     if dangerous is not null then
         raise exception using
             errcode = 'object_not_in_prerequisite_state',
-            message = 'existing group roles have attributes that defeat tenant isolation; nothing was changed',
+            message = 'existing group roles have attributes that defeat tenant isolation',
             detail = dangerous,
             hint = 'A superuser mends each with the statement after its colon.';
     end if;

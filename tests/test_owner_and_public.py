@@ -1,0 +1,93 @@
+"""Those who have nothing: the table's owner under forced row-level security, a login without a group, and PUBLIC."""
+
+import psycopg
+import pytest
+from conftest import ACME, DEPLOYER, Connect, scalar
+from psycopg import errors
+
+TABLE = "core_api.company_workspace_connectors"
+
+
+@pytest.mark.parametrize("table", [TABLE, "core_api.companies", "core_api.workspace_connectors", "core_api.workspaces"])
+def test_the_owner_sees_no_rows(table: str, connect: Connect) -> None:
+    owner = connect(DEPLOYER, ACME)
+    assert (
+        scalar(owner, "select tableowner from pg_tables where schemaname || '.' || tablename = %s", table) == DEPLOYER
+    )
+    assert scalar(owner, f"select count(*) from {table}") == 0
+
+
+def test_the_owner_stores_no_rows(connect: Connect) -> None:
+    with pytest.raises(errors.InsufficientPrivilege, match="row-level security"):
+        connect(DEPLOYER, ACME).execute(
+            f"insert into {TABLE} (company_pk, workspace_connector_pk, direction) values (11, 101, 'input')"
+        )
+    assert connect(DEPLOYER, ACME).execute(f"update {TABLE} set deleted_at = now()").rowcount == 0
+
+
+@pytest.mark.parametrize(
+    "statement", [f"delete from {TABLE}", f"truncate {TABLE}", "truncate core_api.companies cascade"]
+)
+def test_not_even_the_owner_deletes_or_truncates(statement: str, connect: Connect) -> None:
+    with pytest.raises(errors.InsufficientPrivilege):
+        connect(DEPLOYER, ACME).execute(statement)
+
+
+def test_the_owner_alone_writes_the_bindings(connect: Connect) -> None:
+    bind = "insert into tenancy.workspace_roles (role_name, workspace_pk) values ('member_login', 1)"
+    assert connect(DEPLOYER).execute(bind).rowcount == 1
+    for login in ("member_login", "sync_login", "hasura_login", "outsider_login"):
+        with pytest.raises(errors.InsufficientPrivilege):
+            connect(login).execute(bind)
+
+
+def test_the_owner_does_not_inherit_the_definer(connect: Connect) -> None:
+    assert scalar(connect(DEPLOYER), "select pg_has_role('tenancy_definer', 'usage')") is False
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"select * from {TABLE}",
+        f"insert into {TABLE} (company_pk, workspace_connector_pk, direction) values (11, 101, 'input')",
+        f"update {TABLE} set deleted_at = now()",
+        f"delete from {TABLE}",
+        "select * from core_api.workspaces",
+        "select * from core_api.companies",
+        "select * from core_api.workspace_connectors",
+        "select * from tenancy.workspace_roles",
+        "select tenancy.current_workspace_pk()",
+        "select 'input'::core_api.direction_enum",
+    ],
+)
+def test_a_login_without_a_group_can_do_nothing(statement: str, connect: Connect) -> None:
+    with pytest.raises(errors.InsufficientPrivilege):
+        connect("outsider_login", ACME).execute(statement)
+
+
+def test_public_holds_no_privilege(as_superuser: psycopg.Connection) -> None:
+    found = as_superuser.execute(
+        """
+        with ours (oid) as (values ('core_api'::regnamespace), ('tenancy'::regnamespace)),
+        objects (name, acl) as (
+            select c.oid::regclass::text, coalesce(c.relacl, acldefault(k.kind, c.relowner))
+            from pg_class as c, lateral (select case c.relkind when 'S' then 's' else 'r' end::"char") as k (kind)
+            where c.relnamespace in (select oid from ours) and c.relkind in ('r', 'v', 'S')
+            union all
+            select a.attrelid::regclass || '.' || a.attname, a.attacl
+            from pg_attribute as a inner join pg_class as c on c.oid = a.attrelid
+            where c.relnamespace in (select oid from ours)
+            union all
+            select oid::regprocedure::text, coalesce(proacl, acldefault('f', proowner))
+            from pg_proc where pronamespace in (select oid from ours)
+            union all
+            select nspname, coalesce(nspacl, acldefault('n', nspowner))
+            from pg_namespace where oid in (select oid from ours)
+            union all
+            select oid::regtype::text, coalesce(typacl, acldefault('T', typowner))
+            from pg_type where oid = 'core_api.direction_enum'::regtype
+        )
+        select name, privilege_type from objects, aclexplode(acl) where grantee = 0
+        """
+    ).fetchall()
+    assert found == []

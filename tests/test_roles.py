@@ -1,0 +1,119 @@
+"""The group roles belong to the cluster: made once, checked when found, dropped when nobody uses them any more."""
+
+import psycopg
+import pytest
+from conftest import DEPLOYER, GROUPS, Server, cwc_schema, wait_until_blocked
+from psycopg import sql
+
+pytestmark = pytest.mark.usefixtures("no_group_roles")
+
+
+def roles(connection: psycopg.Connection) -> set[str]:
+    found = connection.execute("select rolname from pg_roles where rolname = any(%s)", (list(GROUPS),)).fetchall()
+    return {name for (name,) in found}
+
+
+def run(server: Server, dbname: str, *arguments: str) -> str:
+    process = cwc_schema(server, dbname, *arguments)
+    _, errors = process.communicate(timeout=60)
+    return errors
+
+
+def test_the_roles_come_and_go_with_the_schema(server: Server, empty: psycopg.Connection) -> None:
+    assert run(server, "cwc_empty", "upgrade") == ""
+    assert roles(empty) == set(GROUPS)
+    assert run(server, "cwc_empty", "downgrade", "base") == ""
+    assert roles(empty) == set()
+
+
+def test_no_group_role_can_log_in_or_go_round_the_policies(server: Server, empty: psycopg.Connection) -> None:
+    run(server, "cwc_empty", "upgrade")
+    found = empty.execute(
+        "select rolcanlogin, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication from pg_roles"
+        " where rolname = any(%s)",
+        (list(GROUPS),),
+    ).fetchall()
+    assert set(found) == {(False,) * 6}
+    run(server, "cwc_empty", "downgrade", "base")
+
+
+def test_a_role_with_a_member_stays(server: Server, empty: psycopg.Connection) -> None:
+    run(server, "cwc_empty", "upgrade")
+    empty.execute("grant workspace_member to outsider_login")
+    run(server, "cwc_empty", "downgrade", "base")
+    assert roles(empty) == {"workspace_member"}
+
+
+def test_a_role_that_another_database_uses_stays_until_that_one_is_done(
+    server: Server, empty: psycopg.Connection, second: psycopg.Connection
+) -> None:
+    for dbname in ("cwc_empty", "cwc_second"):
+        assert run(server, dbname, "upgrade") == ""
+    run(server, "cwc_empty", "downgrade", "base")
+    assert roles(empty) == set(GROUPS)
+    run(server, "cwc_second", "downgrade", "base")
+    assert roles(empty) == set()
+
+
+def test_two_databases_of_a_cluster_may_create_the_roles_at_the_same_moment(
+    server: Server, empty: psycopg.Connection, second: psycopg.Connection
+) -> None:
+    with psycopg.connect(server.conninfo("postgres")) as blocker:
+        blocker.execute("create role workspace_member")
+        both = [cwc_schema(server, dbname, "upgrade") for dbname in ("cwc_empty", "cwc_second")]
+        for connection in (empty, second):
+            pid = None
+            while pid is None:
+                found = connection.execute(
+                    "select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+                ).fetchone()
+                pid = found and found[0]
+            wait_until_blocked(connection, pid)
+        blocker.rollback()
+    for process in both:
+        _, errors = process.communicate(timeout=60)
+        assert (process.returncode, errors) == (0, "")
+    assert roles(empty) == set(GROUPS)
+    for dbname in ("cwc_empty", "cwc_second"):
+        run(server, dbname, "downgrade", "base")
+
+
+def test_a_role_that_exists_is_adopted_and_left(server: Server, empty: psycopg.Connection) -> None:
+    empty.execute("create role hasura_service nologin")
+    assert run(server, "cwc_empty", "upgrade") == ""
+    run(server, "cwc_empty", "downgrade", "base")
+    assert roles(empty) == {"hasura_service"}
+
+
+@pytest.mark.parametrize(
+    ("attribute", "mend"),
+    [
+        ("superuser", "nosuperuser"),
+        ("bypassrls", "nobypassrls"),
+        ("createrole", "nocreaterole"),
+        ("replication", "noreplication"),
+        ("login", "nologin"),
+        ("in role pg_read_all_data", "revoke pg_read_all_data from"),
+    ],
+)
+def test_a_dangerous_role_is_refused_with_what_mends_it(
+    attribute: str, mend: str, server: Server, empty: psycopg.Connection
+) -> None:
+    empty.execute(sql.SQL("create role workspace_member {}").format(sql.SQL(attribute)))
+    message = run(server, "cwc_empty", "upgrade")
+    assert "workspace_member: " in message
+    assert mend in message
+    assert empty.execute("select version_num from tenancy.cwc_schema_version").fetchall() == [("0004_timestamps",)]
+    assert roles(empty) == {"workspace_member"}
+
+
+def test_a_deployer_that_may_not_create_roles_is_told_what_to_ask_for(
+    server: Server, empty: psycopg.Connection
+) -> None:
+    empty.execute(f"alter role {DEPLOYER} nocreaterole")
+    try:
+        message = run(server, "cwc_empty", "upgrade")
+    finally:
+        empty.execute(f"alter role {DEPLOYER} createrole")
+    assert "create role workspace_member nologin" in message
+    assert "Traceback" not in message
