@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test lint format schema
+.PHONY: help up down test lint format generate
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -38,3 +38,6 @@ format: $(VENV)/.ready ## rewrite SQL and Python the way the linters want it
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/sqlfluff fix sql policies demo
+
+generate: $(VENV)/.ready ## rewrite sql/schema.sql and policies/README.md from a migrated database
+	REGENERATE=1 $(BIN)/pytest tests/test_generated.py

@@ -58,7 +58,6 @@ declare
     claimed uuid;
     bound_id uuid;
     bound_pk integer;
-    claimed_pk integer;
 begin
     if from_hasura is not null then
         from_hasura := tenancy.json_claim('hasura.user', from_hasura, 'x-hasura-workspace-id');
