@@ -19,7 +19,7 @@ ifdef DATABASE_URL
 	$(BIN)/cwc-schema upgrade
 	$(BIN)/cwc-schema verify
 else
-	@$(BIN)/python demo/embedded.py up
+	@$(BIN)/python -u demo/embedded.py up
 endif
 
 down: $(VENV)/.ready ## stop the embedded server and remove its data
