@@ -2,8 +2,9 @@
 -- locks: none that anything waits for.
 
 revoke all (pk, workspace_id) on core_api.workspaces from tenancy_definer;
-revoke all (pk, workspace_pk) on core_api.companies, core_api.workspace_connectors from tenancy_definer;
-revoke all (pk, company_pk, workspace_connector_pk) on core_api.company_workspace_connectors from tenancy_definer;
+revoke all (pk, company_id, workspace_pk) on core_api.companies from tenancy_definer;
+revoke all (pk, workspace_connector_id, workspace_pk) on core_api.workspace_connectors from tenancy_definer;
+revoke all (pk, id, company_pk, workspace_connector_pk, created_at) on core_api.company_workspace_connectors from tenancy_definer;
 revoke all (company_pk, workspace_connector_pk, direction, created_at, updated_at, deleted_at)
 on core_api.company_workspace_connectors from connector_sync;
 revoke all on sequence core_api.company_workspace_connectors_pk_seq from connector_sync;

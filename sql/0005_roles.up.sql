@@ -109,9 +109,10 @@ on core_api.company_workspace_connectors to connector_sync;
 grant usage on sequence core_api.company_workspace_connectors_pk_seq to connector_sync;
 
 grant select (pk, workspace_id) on core_api.workspaces to tenancy_definer;
-grant select (pk, workspace_pk) on core_api.companies to tenancy_definer;
-grant select (pk, workspace_pk) on core_api.workspace_connectors to tenancy_definer;
-grant select (pk, company_pk, workspace_connector_pk) on core_api.company_workspace_connectors to tenancy_definer;
+grant select (pk, company_id, workspace_pk) on core_api.companies to tenancy_definer;
+grant select (pk, workspace_connector_id, workspace_pk) on core_api.workspace_connectors to tenancy_definer;
+grant
+select (pk, id, company_pk, workspace_connector_pk, created_at) on core_api.company_workspace_connectors to tenancy_definer;
 
 -- Readers resolve relations on the parents that this package created; an adopted parent is the host's to grant.
 do $$

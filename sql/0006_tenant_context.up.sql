@@ -115,14 +115,18 @@ comment on function tenancy.current_workspace_pk() is
 -- Definer views on purpose: a parent's own policies are evaluated for tenancy_definer, so a host's policies neither break
 -- nor slow ours, and the roles need no privilege on the parents. They show the current workspace's keys and nothing else.
 create view tenancy.current_workspace_companies as
-select c.pk
+select
+    c.pk,
+    c.company_id
 from core_api.companies as c
 where c.workspace_pk = (select tenancy.current_workspace_pk());
 comment on view tenancy.current_workspace_companies is
 'What "the company belongs to the current workspace" means, in one place; evaluated with the rights of tenancy_definer.';
 
 create view tenancy.current_workspace_connectors as
-select k.pk
+select
+    k.pk,
+    k.workspace_connector_id
 from core_api.workspace_connectors as k
 where k.workspace_pk = (select tenancy.current_workspace_pk());
 comment on view tenancy.current_workspace_connectors is
