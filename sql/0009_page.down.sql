@@ -1,0 +1,6 @@
+-- 0009 down: drops the page function; a client that pages must sort and cut for itself again.
+-- locks: none that anything waits for.
+
+drop function core_api.company_workspace_connectors_page(integer, uuid, core_api.direction_enum, uuid, uuid);
+drop function tenancy.page_start(uuid);
+drop function tenancy.page_size(integer);
