@@ -99,6 +99,228 @@ ALTER FUNCTION tenancy.current_workspace_pk() OWNER TO tenancy_definer;
 
 COMMENT ON FUNCTION tenancy.current_workspace_pk() IS 'The workspace this transaction works in: named by app.workspace_id, hasura.user or request.jwt.claims, or fixed by tenancy.workspace_roles. Null, so no rows, when none is named or it does not exist; error 42501 when they disagree, 22023 when one is malformed.';
 
+-- Name: page_size(integer); Type: FUNCTION; Schema: tenancy; Owner: deployer
+
+CREATE FUNCTION tenancy.page_size(page_limit integer) RETURNS integer
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO ''
+    AS $$
+begin
+    if page_limit not between 1 and 1000 then
+        raise exception using
+            errcode = 'invalid_parameter_value',
+            message = format('page_limit must be between 1 and 1000, not %s', page_limit);
+    end if;
+    return coalesce(page_limit, 50);
+end
+$$;
+
+-- Name: FUNCTION page_size(page_limit integer); Type: COMMENT; Schema: tenancy; Owner: deployer
+
+COMMENT ON FUNCTION tenancy.page_size(page_limit integer) IS 'How many rows a page has at the most: 50 where nothing is asked; error 22023 below 1 and above 1000.';
+
+-- Name: page_start(uuid); Type: FUNCTION; Schema: tenancy; Owner: tenancy_definer
+
+CREATE FUNCTION tenancy.page_start(after_id uuid, OUT created_at timestamp with time zone, OUT pk integer) RETURNS record
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+    if after_id is null then
+        created_at := 'infinity';
+        pk := 0;
+        return;
+    end if;
+    select j.created_at, j.pk
+    into created_at, pk
+    from core_api.company_workspace_connectors as j
+    where
+        j.id = after_id
+        and exists (
+            select from tenancy.current_workspace_connectors as k where k.pk = j.workspace_connector_pk
+        )
+        and exists (
+            select from tenancy.current_workspace_companies as c where c.pk = j.company_pk
+        );
+    if pk is null then
+        raise exception using
+            errcode = 'invalid_parameter_value',
+            message = 'after_id is not the id of a row of the current workspace';
+    end if;
+end
+$$;
+
+ALTER FUNCTION tenancy.page_start(after_id uuid, OUT created_at timestamp with time zone, OUT pk integer) OWNER TO tenancy_definer;
+
+-- Name: FUNCTION page_start(after_id uuid, OUT created_at timestamp with time zone, OUT pk integer); Type: COMMENT; Schema: tenancy; Owner: tenancy_definer
+
+COMMENT ON FUNCTION tenancy.page_start(after_id uuid, OUT created_at timestamp with time zone, OUT pk integer) IS 'The place of a row of the current workspace, deleted or not, in the order of pages; error 22023, the same for all, where it is another workspace''s, a mixed or no row at all.';
+
+-- Name: companies; Type: TABLE; Schema: core_api; Owner: deployer
+
+CREATE TABLE core_api.companies (
+    pk integer NOT NULL,
+    company_id uuid DEFAULT gen_random_uuid() NOT NULL,
+    workspace_pk integer NOT NULL
+);
+
+ALTER TABLE ONLY core_api.companies FORCE ROW LEVEL SECURITY;
+
+-- Name: TABLE companies; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON TABLE core_api.companies IS 'The companies of a workspace.';
+
+-- Name: COLUMN companies.workspace_pk; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON COLUMN core_api.companies.workspace_pk IS 'The tenant of the company; cannot change while provenance rows point at it.';
+
+-- Name: company_workspace_connectors; Type: TABLE; Schema: core_api; Owner: deployer
+
+CREATE TABLE core_api.company_workspace_connectors (
+    pk integer NOT NULL,
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    company_pk integer NOT NULL,
+    workspace_connector_pk integer NOT NULL,
+    direction core_api.direction_enum NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone,
+    deleted_at timestamp with time zone
+);
+
+ALTER TABLE ONLY core_api.company_workspace_connectors FORCE ROW LEVEL SECURITY;
+
+-- Name: TABLE company_workspace_connectors; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON TABLE core_api.company_workspace_connectors IS 'Provenance: each row says that a sync pulled a company from a workspace connector or pushed it there. Repeated facts are separate rows. A row belongs to the workspace that its company and its connector share.';
+
+-- Name: COLUMN company_workspace_connectors.pk; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON COLUMN core_api.company_workspace_connectors.pk IS 'Internal row number and tie-breaker of pages; never leaves the database through an API.';
+
+-- Name: COLUMN company_workspace_connectors.id; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON COLUMN core_api.company_workspace_connectors.id IS 'Public identifier of the row, the id of the JSON:API resource.';
+
+-- Name: COLUMN company_workspace_connectors.company_pk; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON COLUMN core_api.company_workspace_connectors.company_pk IS 'The company whose record travelled; its workspace must be the connector''s.';
+
+-- Name: COLUMN company_workspace_connectors.workspace_connector_pk; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON COLUMN core_api.company_workspace_connectors.workspace_connector_pk IS 'The connector it travelled through; its workspace must be the company''s.';
+
+-- Name: COLUMN company_workspace_connectors.direction; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON COLUMN core_api.company_workspace_connectors.direction IS 'input: pulled from the connector; output: pushed to it.';
+
+-- Name: COLUMN company_workspace_connectors.created_at; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON COLUMN core_api.company_workspace_connectors.created_at IS 'When the row was inserted, by the database''s clock; a value sent by a client is ignored.';
+
+-- Name: COLUMN company_workspace_connectors.updated_at; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON COLUMN core_api.company_workspace_connectors.updated_at IS 'When the row was inserted or last updated, by the database''s clock; a value sent by a client is ignored.';
+
+-- Name: COLUMN company_workspace_connectors.deleted_at; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON COLUMN core_api.company_workspace_connectors.deleted_at IS 'Set when the fact was revoked: the row is then outside every active query, visible to the sync role only.';
+
+-- Name: workspace_connectors; Type: TABLE; Schema: core_api; Owner: deployer
+
+CREATE TABLE core_api.workspace_connectors (
+    pk integer NOT NULL,
+    workspace_connector_id uuid DEFAULT gen_random_uuid() NOT NULL,
+    workspace_pk integer NOT NULL
+);
+
+ALTER TABLE ONLY core_api.workspace_connectors FORCE ROW LEVEL SECURITY;
+
+-- Name: TABLE workspace_connectors; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON TABLE core_api.workspace_connectors IS 'The connectors of a workspace: where its companies are pulled from and pushed to.';
+
+-- Name: COLUMN workspace_connectors.workspace_pk; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON COLUMN core_api.workspace_connectors.workspace_pk IS 'The tenant of the connector; cannot change while provenance rows point at it.';
+
+-- Name: current_workspace_companies; Type: VIEW; Schema: tenancy; Owner: tenancy_definer
+
+CREATE VIEW tenancy.current_workspace_companies AS
+ SELECT pk,
+    company_id
+   FROM core_api.companies c
+  WHERE (workspace_pk = ( SELECT tenancy.current_workspace_pk() AS current_workspace_pk));
+
+ALTER VIEW tenancy.current_workspace_companies OWNER TO tenancy_definer;
+
+-- Name: VIEW current_workspace_companies; Type: COMMENT; Schema: tenancy; Owner: tenancy_definer
+
+COMMENT ON VIEW tenancy.current_workspace_companies IS 'What "the company belongs to the current workspace" means, in one place; evaluated with the rights of tenancy_definer.';
+
+-- Name: current_workspace_connectors; Type: VIEW; Schema: tenancy; Owner: tenancy_definer
+
+CREATE VIEW tenancy.current_workspace_connectors AS
+ SELECT pk,
+    workspace_connector_id
+   FROM core_api.workspace_connectors k
+  WHERE (workspace_pk = ( SELECT tenancy.current_workspace_pk() AS current_workspace_pk));
+
+ALTER VIEW tenancy.current_workspace_connectors OWNER TO tenancy_definer;
+
+-- Name: VIEW current_workspace_connectors; Type: COMMENT; Schema: tenancy; Owner: tenancy_definer
+
+COMMENT ON VIEW tenancy.current_workspace_connectors IS 'What "the connector belongs to the current workspace" means, in one place; evaluated with the rights of tenancy_definer.';
+
+-- Name: company_workspace_connectors_page(integer, uuid, core_api.direction_enum, uuid, uuid); Type: FUNCTION; Schema: core_api; Owner: deployer
+
+CREATE FUNCTION core_api.company_workspace_connectors_page(page_limit integer DEFAULT NULL::integer, after_id uuid DEFAULT NULL::uuid, direction core_api.direction_enum DEFAULT NULL::core_api.direction_enum, company_id uuid DEFAULT NULL::uuid, workspace_connector_id uuid DEFAULT NULL::uuid) RETURNS SETOF core_api.company_workspace_connectors
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT newest.pk,
+     newest.id,
+     newest.company_pk,
+     newest.workspace_connector_pk,
+     newest.direction,
+     newest.created_at,
+     newest.updated_at,
+     newest.deleted_at
+    FROM ((tenancy.page_start(company_workspace_connectors_page.after_id) place(created_at, pk)
+      CROSS JOIN tenancy.current_workspace_connectors k)
+      CROSS JOIN LATERAL ( SELECT j.pk,
+             j.id,
+             j.company_pk,
+             j.workspace_connector_pk,
+             j.direction,
+             j.created_at,
+             j.updated_at,
+             j.deleted_at
+            FROM core_api.company_workspace_connectors j
+           WHERE ((j.workspace_connector_pk = k.pk) AND (ROW(j.created_at, j.pk) < ROW(place.created_at, place.pk)) AND ((company_workspace_connectors_page.direction IS NULL) OR (j.direction = company_workspace_connectors_page.direction)))
+           ORDER BY j.created_at DESC, j.pk DESC
+          LIMIT tenancy.page_size(company_workspace_connectors_page.page_limit)) newest)
+   WHERE ((company_workspace_connectors_page.company_id IS NULL) AND ((company_workspace_connectors_page.workspace_connector_id IS NULL) OR (k.workspace_connector_id = company_workspace_connectors_page.workspace_connector_id)))
+ UNION ALL
+  SELECT j.pk,
+     j.id,
+     j.company_pk,
+     j.workspace_connector_pk,
+     j.direction,
+     j.created_at,
+     j.updated_at,
+     j.deleted_at
+    FROM (((tenancy.page_start(company_workspace_connectors_page.after_id) place(created_at, pk)
+      CROSS JOIN tenancy.current_workspace_companies c)
+      JOIN core_api.company_workspace_connectors j ON ((c.pk = j.company_pk)))
+      JOIN tenancy.current_workspace_connectors k ON ((j.workspace_connector_pk = k.pk)))
+   WHERE ((c.company_id = company_workspace_connectors_page.company_id) AND (ROW(j.created_at, j.pk) < ROW(place.created_at, place.pk)) AND ((company_workspace_connectors_page.direction IS NULL) OR (j.direction = company_workspace_connectors_page.direction)) AND ((company_workspace_connectors_page.workspace_connector_id IS NULL) OR (k.workspace_connector_id = company_workspace_connectors_page.workspace_connector_id)))
+  ORDER BY 6 DESC, 1 DESC
+ LIMIT tenancy.page_size(company_workspace_connectors_page.page_limit);
+END;
+
+-- Name: FUNCTION company_workspace_connectors_page(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid); Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON FUNCTION core_api.company_workspace_connectors_page(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) IS 'The caller''s visible rows, newest first: page_limit of them (1 to 1000, 50 where null) after the row after_id, which may have been deleted meanwhile; of one direction, company or connector where given. To go on, pass the id of the last row. Error 22023 on a bad limit, or an after_id that is no row of the current workspace.';
+
 -- Name: json_claim(text, text, text); Type: FUNCTION; Schema: tenancy; Owner: deployer
 
 CREATE FUNCTION tenancy.json_claim(setting text, document text, key text) RETURNS text
@@ -263,24 +485,6 @@ $$;
 
 COMMENT ON FUNCTION tenancy.stamp_timestamps() IS 'Replaces whatever a client sent: created_at is the time of the insert for ever, updated_at that of the last write, pk and id never change.';
 
--- Name: companies; Type: TABLE; Schema: core_api; Owner: deployer
-
-CREATE TABLE core_api.companies (
-    pk integer NOT NULL,
-    company_id uuid DEFAULT gen_random_uuid() NOT NULL,
-    workspace_pk integer NOT NULL
-);
-
-ALTER TABLE ONLY core_api.companies FORCE ROW LEVEL SECURITY;
-
--- Name: TABLE companies; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON TABLE core_api.companies IS 'The companies of a workspace.';
-
--- Name: COLUMN companies.workspace_pk; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON COLUMN core_api.companies.workspace_pk IS 'The tenant of the company; cannot change while provenance rows point at it.';
-
 -- Name: companies_pk_seq; Type: SEQUENCE; Schema: core_api; Owner: deployer
 
 CREATE SEQUENCE core_api.companies_pk_seq
@@ -295,57 +499,6 @@ CREATE SEQUENCE core_api.companies_pk_seq
 
 ALTER SEQUENCE core_api.companies_pk_seq OWNED BY core_api.companies.pk;
 
--- Name: company_workspace_connectors; Type: TABLE; Schema: core_api; Owner: deployer
-
-CREATE TABLE core_api.company_workspace_connectors (
-    pk integer NOT NULL,
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    company_pk integer NOT NULL,
-    workspace_connector_pk integer NOT NULL,
-    direction core_api.direction_enum NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone,
-    deleted_at timestamp with time zone
-);
-
-ALTER TABLE ONLY core_api.company_workspace_connectors FORCE ROW LEVEL SECURITY;
-
--- Name: TABLE company_workspace_connectors; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON TABLE core_api.company_workspace_connectors IS 'Provenance: each row says that a sync pulled a company from a workspace connector or pushed it there. Repeated facts are separate rows. A row belongs to the workspace that its company and its connector share.';
-
--- Name: COLUMN company_workspace_connectors.pk; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON COLUMN core_api.company_workspace_connectors.pk IS 'Internal row number and tie-breaker of pages; never leaves the database through an API.';
-
--- Name: COLUMN company_workspace_connectors.id; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON COLUMN core_api.company_workspace_connectors.id IS 'Public identifier of the row, the id of the JSON:API resource.';
-
--- Name: COLUMN company_workspace_connectors.company_pk; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON COLUMN core_api.company_workspace_connectors.company_pk IS 'The company whose record travelled; its workspace must be the connector''s.';
-
--- Name: COLUMN company_workspace_connectors.workspace_connector_pk; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON COLUMN core_api.company_workspace_connectors.workspace_connector_pk IS 'The connector it travelled through; its workspace must be the company''s.';
-
--- Name: COLUMN company_workspace_connectors.direction; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON COLUMN core_api.company_workspace_connectors.direction IS 'input: pulled from the connector; output: pushed to it.';
-
--- Name: COLUMN company_workspace_connectors.created_at; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON COLUMN core_api.company_workspace_connectors.created_at IS 'When the row was inserted, by the database''s clock; a value sent by a client is ignored.';
-
--- Name: COLUMN company_workspace_connectors.updated_at; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON COLUMN core_api.company_workspace_connectors.updated_at IS 'When the row was inserted or last updated, by the database''s clock; a value sent by a client is ignored.';
-
--- Name: COLUMN company_workspace_connectors.deleted_at; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON COLUMN core_api.company_workspace_connectors.deleted_at IS 'Set when the fact was revoked: the row is then outside every active query, visible to the sync role only.';
-
 -- Name: company_workspace_connectors_pk_seq; Type: SEQUENCE; Schema: core_api; Owner: deployer
 
 CREATE SEQUENCE core_api.company_workspace_connectors_pk_seq
@@ -359,24 +512,6 @@ CREATE SEQUENCE core_api.company_workspace_connectors_pk_seq
 -- Name: company_workspace_connectors_pk_seq; Type: SEQUENCE OWNED BY; Schema: core_api; Owner: deployer
 
 ALTER SEQUENCE core_api.company_workspace_connectors_pk_seq OWNED BY core_api.company_workspace_connectors.pk;
-
--- Name: workspace_connectors; Type: TABLE; Schema: core_api; Owner: deployer
-
-CREATE TABLE core_api.workspace_connectors (
-    pk integer NOT NULL,
-    workspace_connector_id uuid DEFAULT gen_random_uuid() NOT NULL,
-    workspace_pk integer NOT NULL
-);
-
-ALTER TABLE ONLY core_api.workspace_connectors FORCE ROW LEVEL SECURITY;
-
--- Name: TABLE workspace_connectors; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON TABLE core_api.workspace_connectors IS 'The connectors of a workspace: where its companies are pulled from and pushed to.';
-
--- Name: COLUMN workspace_connectors.workspace_pk; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON COLUMN core_api.workspace_connectors.workspace_pk IS 'The tenant of the connector; cannot change while provenance rows point at it.';
 
 -- Name: workspace_connectors_pk_seq; Type: SEQUENCE; Schema: core_api; Owner: deployer
 
@@ -432,32 +567,6 @@ CREATE TABLE tenancy.created_objects (
 -- Name: TABLE created_objects; Type: COMMENT; Schema: tenancy; Owner: deployer
 
 COMMENT ON TABLE tenancy.created_objects IS 'What this package created, as opposed to found: only what is listed here is given tenant policies or dropped by a downgrade.';
-
--- Name: current_workspace_companies; Type: VIEW; Schema: tenancy; Owner: tenancy_definer
-
-CREATE VIEW tenancy.current_workspace_companies AS
- SELECT pk
-   FROM core_api.companies c
-  WHERE (workspace_pk = ( SELECT tenancy.current_workspace_pk() AS current_workspace_pk));
-
-ALTER VIEW tenancy.current_workspace_companies OWNER TO tenancy_definer;
-
--- Name: VIEW current_workspace_companies; Type: COMMENT; Schema: tenancy; Owner: tenancy_definer
-
-COMMENT ON VIEW tenancy.current_workspace_companies IS 'What "the company belongs to the current workspace" means, in one place; evaluated with the rights of tenancy_definer.';
-
--- Name: current_workspace_connectors; Type: VIEW; Schema: tenancy; Owner: tenancy_definer
-
-CREATE VIEW tenancy.current_workspace_connectors AS
- SELECT pk
-   FROM core_api.workspace_connectors k
-  WHERE (workspace_pk = ( SELECT tenancy.current_workspace_pk() AS current_workspace_pk));
-
-ALTER VIEW tenancy.current_workspace_connectors OWNER TO tenancy_definer;
-
--- Name: VIEW current_workspace_connectors; Type: COMMENT; Schema: tenancy; Owner: tenancy_definer
-
-COMMENT ON VIEW tenancy.current_workspace_connectors IS 'What "the connector belongs to the current workspace" means, in one place; evaluated with the rights of tenancy_definer.';
 
 -- Name: mixed_company_workspace_connectors; Type: VIEW; Schema: tenancy; Owner: tenancy_definer
 
@@ -837,6 +946,113 @@ REVOKE ALL ON FUNCTION tenancy.current_workspace_pk() FROM PUBLIC;
 GRANT ALL ON FUNCTION tenancy.current_workspace_pk() TO workspace_member;
 GRANT ALL ON FUNCTION tenancy.current_workspace_pk() TO connector_sync;
 
+-- Name: FUNCTION page_size(page_limit integer); Type: ACL; Schema: tenancy; Owner: deployer
+
+REVOKE ALL ON FUNCTION tenancy.page_size(page_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION tenancy.page_size(page_limit integer) TO workspace_member;
+GRANT ALL ON FUNCTION tenancy.page_size(page_limit integer) TO connector_sync;
+
+-- Name: FUNCTION page_start(after_id uuid, OUT created_at timestamp with time zone, OUT pk integer); Type: ACL; Schema: tenancy; Owner: tenancy_definer
+
+REVOKE ALL ON FUNCTION tenancy.page_start(after_id uuid, OUT created_at timestamp with time zone, OUT pk integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION tenancy.page_start(after_id uuid, OUT created_at timestamp with time zone, OUT pk integer) TO workspace_member;
+GRANT ALL ON FUNCTION tenancy.page_start(after_id uuid, OUT created_at timestamp with time zone, OUT pk integer) TO connector_sync;
+
+-- Name: TABLE companies; Type: ACL; Schema: core_api; Owner: deployer
+
+GRANT SELECT ON TABLE core_api.companies TO workspace_member;
+GRANT SELECT ON TABLE core_api.companies TO connector_sync;
+GRANT SELECT ON TABLE core_api.companies TO hasura_service;
+
+-- Name: COLUMN companies.pk; Type: ACL; Schema: core_api; Owner: deployer
+
+GRANT SELECT(pk) ON TABLE core_api.companies TO tenancy_definer;
+
+-- Name: COLUMN companies.company_id; Type: ACL; Schema: core_api; Owner: deployer
+
+GRANT SELECT(company_id) ON TABLE core_api.companies TO tenancy_definer;
+
+-- Name: COLUMN companies.workspace_pk; Type: ACL; Schema: core_api; Owner: deployer
+
+GRANT SELECT(workspace_pk) ON TABLE core_api.companies TO tenancy_definer;
+
+-- Name: TABLE company_workspace_connectors; Type: ACL; Schema: core_api; Owner: deployer
+
+REVOKE ALL ON TABLE core_api.company_workspace_connectors FROM deployer;
+GRANT SELECT,INSERT,REFERENCES,TRIGGER,MAINTAIN,UPDATE ON TABLE core_api.company_workspace_connectors TO deployer;
+GRANT SELECT ON TABLE core_api.company_workspace_connectors TO workspace_member;
+GRANT SELECT ON TABLE core_api.company_workspace_connectors TO connector_sync;
+GRANT SELECT ON TABLE core_api.company_workspace_connectors TO hasura_service;
+
+-- Name: COLUMN company_workspace_connectors.pk; Type: ACL; Schema: core_api; Owner: deployer
+
+GRANT SELECT(pk) ON TABLE core_api.company_workspace_connectors TO tenancy_definer;
+
+-- Name: COLUMN company_workspace_connectors.id; Type: ACL; Schema: core_api; Owner: deployer
+
+GRANT SELECT(id) ON TABLE core_api.company_workspace_connectors TO tenancy_definer;
+
+-- Name: COLUMN company_workspace_connectors.company_pk; Type: ACL; Schema: core_api; Owner: deployer
+
+GRANT INSERT(company_pk) ON TABLE core_api.company_workspace_connectors TO connector_sync;
+GRANT SELECT(company_pk) ON TABLE core_api.company_workspace_connectors TO tenancy_definer;
+
+-- Name: COLUMN company_workspace_connectors.workspace_connector_pk; Type: ACL; Schema: core_api; Owner: deployer
+
+GRANT INSERT(workspace_connector_pk) ON TABLE core_api.company_workspace_connectors TO connector_sync;
+GRANT SELECT(workspace_connector_pk) ON TABLE core_api.company_workspace_connectors TO tenancy_definer;
+
+-- Name: COLUMN company_workspace_connectors.direction; Type: ACL; Schema: core_api; Owner: deployer
+
+GRANT INSERT(direction) ON TABLE core_api.company_workspace_connectors TO connector_sync;
+
+-- Name: COLUMN company_workspace_connectors.created_at; Type: ACL; Schema: core_api; Owner: deployer
+
+GRANT INSERT(created_at) ON TABLE core_api.company_workspace_connectors TO connector_sync;
+GRANT SELECT(created_at) ON TABLE core_api.company_workspace_connectors TO tenancy_definer;
+
+-- Name: COLUMN company_workspace_connectors.updated_at; Type: ACL; Schema: core_api; Owner: deployer
+
+GRANT INSERT(updated_at),UPDATE(updated_at) ON TABLE core_api.company_workspace_connectors TO connector_sync;
+
+-- Name: COLUMN company_workspace_connectors.deleted_at; Type: ACL; Schema: core_api; Owner: deployer
+
+GRANT INSERT(deleted_at),UPDATE(deleted_at) ON TABLE core_api.company_workspace_connectors TO connector_sync;
+
+-- Name: TABLE workspace_connectors; Type: ACL; Schema: core_api; Owner: deployer
+
+GRANT SELECT ON TABLE core_api.workspace_connectors TO workspace_member;
+GRANT SELECT ON TABLE core_api.workspace_connectors TO connector_sync;
+GRANT SELECT ON TABLE core_api.workspace_connectors TO hasura_service;
+
+-- Name: COLUMN workspace_connectors.pk; Type: ACL; Schema: core_api; Owner: deployer
+
+GRANT SELECT(pk) ON TABLE core_api.workspace_connectors TO tenancy_definer;
+
+-- Name: COLUMN workspace_connectors.workspace_connector_id; Type: ACL; Schema: core_api; Owner: deployer
+
+GRANT SELECT(workspace_connector_id) ON TABLE core_api.workspace_connectors TO tenancy_definer;
+
+-- Name: COLUMN workspace_connectors.workspace_pk; Type: ACL; Schema: core_api; Owner: deployer
+
+GRANT SELECT(workspace_pk) ON TABLE core_api.workspace_connectors TO tenancy_definer;
+
+-- Name: TABLE current_workspace_companies; Type: ACL; Schema: tenancy; Owner: tenancy_definer
+
+GRANT SELECT ON TABLE tenancy.current_workspace_companies TO workspace_member;
+GRANT SELECT ON TABLE tenancy.current_workspace_companies TO connector_sync;
+
+-- Name: TABLE current_workspace_connectors; Type: ACL; Schema: tenancy; Owner: tenancy_definer
+
+GRANT SELECT ON TABLE tenancy.current_workspace_connectors TO workspace_member;
+GRANT SELECT ON TABLE tenancy.current_workspace_connectors TO connector_sync;
+
+-- Name: FUNCTION company_workspace_connectors_page(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid); Type: ACL; Schema: core_api; Owner: deployer
+
+REVOKE ALL ON FUNCTION core_api.company_workspace_connectors_page(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION core_api.company_workspace_connectors_page(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) TO workspace_member;
+GRANT ALL ON FUNCTION core_api.company_workspace_connectors_page(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) TO connector_sync;
+
 -- Name: FUNCTION json_claim(setting text, document text, key text); Type: ACL; Schema: tenancy; Owner: deployer
 
 REVOKE ALL ON FUNCTION tenancy.json_claim(setting text, document text, key text) FROM PUBLIC;
@@ -858,75 +1074,9 @@ REVOKE ALL ON FUNCTION tenancy.refuse_workspace_move() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION tenancy.stamp_timestamps() FROM PUBLIC;
 
--- Name: TABLE companies; Type: ACL; Schema: core_api; Owner: deployer
-
-GRANT SELECT ON TABLE core_api.companies TO workspace_member;
-GRANT SELECT ON TABLE core_api.companies TO connector_sync;
-GRANT SELECT ON TABLE core_api.companies TO hasura_service;
-
--- Name: COLUMN companies.pk; Type: ACL; Schema: core_api; Owner: deployer
-
-GRANT SELECT(pk) ON TABLE core_api.companies TO tenancy_definer;
-
--- Name: COLUMN companies.workspace_pk; Type: ACL; Schema: core_api; Owner: deployer
-
-GRANT SELECT(workspace_pk) ON TABLE core_api.companies TO tenancy_definer;
-
--- Name: TABLE company_workspace_connectors; Type: ACL; Schema: core_api; Owner: deployer
-
-REVOKE ALL ON TABLE core_api.company_workspace_connectors FROM deployer;
-GRANT SELECT,INSERT,REFERENCES,TRIGGER,MAINTAIN,UPDATE ON TABLE core_api.company_workspace_connectors TO deployer;
-GRANT SELECT ON TABLE core_api.company_workspace_connectors TO workspace_member;
-GRANT SELECT ON TABLE core_api.company_workspace_connectors TO connector_sync;
-GRANT SELECT ON TABLE core_api.company_workspace_connectors TO hasura_service;
-
--- Name: COLUMN company_workspace_connectors.pk; Type: ACL; Schema: core_api; Owner: deployer
-
-GRANT SELECT(pk) ON TABLE core_api.company_workspace_connectors TO tenancy_definer;
-
--- Name: COLUMN company_workspace_connectors.company_pk; Type: ACL; Schema: core_api; Owner: deployer
-
-GRANT INSERT(company_pk) ON TABLE core_api.company_workspace_connectors TO connector_sync;
-GRANT SELECT(company_pk) ON TABLE core_api.company_workspace_connectors TO tenancy_definer;
-
--- Name: COLUMN company_workspace_connectors.workspace_connector_pk; Type: ACL; Schema: core_api; Owner: deployer
-
-GRANT INSERT(workspace_connector_pk) ON TABLE core_api.company_workspace_connectors TO connector_sync;
-GRANT SELECT(workspace_connector_pk) ON TABLE core_api.company_workspace_connectors TO tenancy_definer;
-
--- Name: COLUMN company_workspace_connectors.direction; Type: ACL; Schema: core_api; Owner: deployer
-
-GRANT INSERT(direction) ON TABLE core_api.company_workspace_connectors TO connector_sync;
-
--- Name: COLUMN company_workspace_connectors.created_at; Type: ACL; Schema: core_api; Owner: deployer
-
-GRANT INSERT(created_at) ON TABLE core_api.company_workspace_connectors TO connector_sync;
-
--- Name: COLUMN company_workspace_connectors.updated_at; Type: ACL; Schema: core_api; Owner: deployer
-
-GRANT INSERT(updated_at),UPDATE(updated_at) ON TABLE core_api.company_workspace_connectors TO connector_sync;
-
--- Name: COLUMN company_workspace_connectors.deleted_at; Type: ACL; Schema: core_api; Owner: deployer
-
-GRANT INSERT(deleted_at),UPDATE(deleted_at) ON TABLE core_api.company_workspace_connectors TO connector_sync;
-
 -- Name: SEQUENCE company_workspace_connectors_pk_seq; Type: ACL; Schema: core_api; Owner: deployer
 
 GRANT USAGE ON SEQUENCE core_api.company_workspace_connectors_pk_seq TO connector_sync;
-
--- Name: TABLE workspace_connectors; Type: ACL; Schema: core_api; Owner: deployer
-
-GRANT SELECT ON TABLE core_api.workspace_connectors TO workspace_member;
-GRANT SELECT ON TABLE core_api.workspace_connectors TO connector_sync;
-GRANT SELECT ON TABLE core_api.workspace_connectors TO hasura_service;
-
--- Name: COLUMN workspace_connectors.pk; Type: ACL; Schema: core_api; Owner: deployer
-
-GRANT SELECT(pk) ON TABLE core_api.workspace_connectors TO tenancy_definer;
-
--- Name: COLUMN workspace_connectors.workspace_pk; Type: ACL; Schema: core_api; Owner: deployer
-
-GRANT SELECT(workspace_pk) ON TABLE core_api.workspace_connectors TO tenancy_definer;
 
 -- Name: TABLE workspaces; Type: ACL; Schema: core_api; Owner: deployer
 
@@ -941,16 +1091,6 @@ GRANT SELECT(pk) ON TABLE core_api.workspaces TO tenancy_definer;
 -- Name: COLUMN workspaces.workspace_id; Type: ACL; Schema: core_api; Owner: deployer
 
 GRANT SELECT(workspace_id) ON TABLE core_api.workspaces TO tenancy_definer;
-
--- Name: TABLE current_workspace_companies; Type: ACL; Schema: tenancy; Owner: tenancy_definer
-
-GRANT SELECT ON TABLE tenancy.current_workspace_companies TO workspace_member;
-GRANT SELECT ON TABLE tenancy.current_workspace_companies TO connector_sync;
-
--- Name: TABLE current_workspace_connectors; Type: ACL; Schema: tenancy; Owner: tenancy_definer
-
-GRANT SELECT ON TABLE tenancy.current_workspace_connectors TO workspace_member;
-GRANT SELECT ON TABLE tenancy.current_workspace_connectors TO connector_sync;
 
 -- Name: TABLE mixed_company_workspace_connectors; Type: ACL; Schema: tenancy; Owner: tenancy_definer
 
