@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 def ddl(path: str) -> sa.DDL:
     """Return one SQL file as a statement that Alembic can execute or, with ``--sql``, print.
 
-    :param path: file below :data:`ROOT`, for example ``sql/0001_parents.up.sql``.
+    :param path: file below :data:`ROOT`, for example ``sql/0002_parents.up.sql``.
     :raises FileNotFoundError: there is no such file.
 
     ``sa.DDL`` is the construct that leaves ``:name`` alone; it interpolates ``%``, hence the doubling.
@@ -29,3 +29,26 @@ def run(path: str) -> None:
     :raises sqlalchemy.exc.DBAPIError: PostgreSQL refused a statement; the migration's transaction is rolled back.
     """
     op.execute(ddl(path))
+
+
+def run_concurrently(path: str) -> None:
+    """Execute one SQL file statement by statement, each on its own, so that it may build indexes concurrently.
+
+    An interruption leaves the statements before it done: each of them must bear to be run again.
+
+    :param path: file below :data:`ROOT`; lines ``-- next`` part its statements.
+    :raises FileNotFoundError: there is no such file.
+    :raises sqlalchemy.exc.DBAPIError: PostgreSQL refused a statement.
+    """
+    with op.get_context().autocommit_block():
+        for text in _read(path).split("-- next\n"):
+            op.execute(_statement(text))
+
+
+def _read(path: str) -> str:
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def _statement(text: str) -> sa.DDL:
+    # sa.DDL is the construct that leaves ":name" alone; it interpolates "%", hence the doubling
+    return sa.DDL(text.strip().rstrip(";").replace("%", "%%"))

@@ -2,5 +2,5 @@
 -- locks: none that anything waits for.
 
 set search_path = '';
-set lock_timeout = '5s';
+set lock_timeout = '2s';
 create schema if not exists tenancy;

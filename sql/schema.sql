@@ -321,6 +321,45 @@ END;
 
 COMMENT ON FUNCTION core_api.company_workspace_connectors_page(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) IS 'The caller''s visible rows, newest first: page_limit of them (1 to 1000, 50 where null) after the row after_id, which may have been deleted meanwhile; of one direction, company or connector where given. To go on, pass the id of the last row. Error 22023 on a bad limit, or an after_id that is no row of the current workspace.';
 
+-- Name: hand_to_definer(text[]); Type: PROCEDURE; Schema: tenancy; Owner: deployer
+
+CREATE PROCEDURE tenancy.hand_to_definer(VARIADIC objects text[])
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+    object text;
+begin
+    -- Only a member may hand an object to a role, and only to one that may create in the schema: both for this moment.
+    begin
+        grant tenancy_definer to current_user;
+    exception
+        when insufficient_privilege then
+            null; -- a DBA made it a member beforehand, or the next statement fails
+    end;
+    grant create on schema tenancy to tenancy_definer;
+
+    foreach object in array objects loop
+        execute format('alter %s owner to tenancy_definer', object);
+        if starts_with(object, 'view ') then
+            execute format('grant select on %s to current_user', substr(object, 6));
+        end if;
+    end loop;
+
+    revoke create on schema tenancy from tenancy_definer;
+    begin
+        revoke tenancy_definer from current_user;
+    exception
+        when insufficient_privilege then
+            null;
+    end;
+end
+$$;
+
+-- Name: PROCEDURE hand_to_definer(VARIADIC objects text[]); Type: COMMENT; Schema: tenancy; Owner: deployer
+
+COMMENT ON PROCEDURE tenancy.hand_to_definer(VARIADIC objects text[]) IS 'For migrations: makes tenancy_definer the owner of functions and views, so that they see all rows; the caller keeps SELECT on the views and is no member of the role afterwards.';
+
 -- Name: json_claim(text, text, text); Type: FUNCTION; Schema: tenancy; Owner: deployer
 
 CREATE FUNCTION tenancy.json_claim(setting text, document text, key text) RETURNS text
@@ -566,7 +605,7 @@ CREATE TABLE tenancy.created_objects (
 
 -- Name: TABLE created_objects; Type: COMMENT; Schema: tenancy; Owner: deployer
 
-COMMENT ON TABLE tenancy.created_objects IS 'What this package created, as opposed to found: only what is listed here is given tenant policies or dropped by a downgrade.';
+COMMENT ON TABLE tenancy.created_objects IS 'What this package creates, as opposed to finds: only what is listed here is given tenant policies of our own or dropped by a downgrade.';
 
 -- Name: mixed_company_workspace_connectors; Type: VIEW; Schema: tenancy; Owner: tenancy_definer
 
@@ -1041,17 +1080,23 @@ GRANT SELECT(workspace_pk) ON TABLE core_api.workspace_connectors TO tenancy_def
 
 GRANT SELECT ON TABLE tenancy.current_workspace_companies TO workspace_member;
 GRANT SELECT ON TABLE tenancy.current_workspace_companies TO connector_sync;
+GRANT SELECT ON TABLE tenancy.current_workspace_companies TO deployer;
 
 -- Name: TABLE current_workspace_connectors; Type: ACL; Schema: tenancy; Owner: tenancy_definer
 
 GRANT SELECT ON TABLE tenancy.current_workspace_connectors TO workspace_member;
 GRANT SELECT ON TABLE tenancy.current_workspace_connectors TO connector_sync;
+GRANT SELECT ON TABLE tenancy.current_workspace_connectors TO deployer;
 
 -- Name: FUNCTION company_workspace_connectors_page(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid); Type: ACL; Schema: core_api; Owner: deployer
 
 REVOKE ALL ON FUNCTION core_api.company_workspace_connectors_page(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION core_api.company_workspace_connectors_page(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) TO workspace_member;
 GRANT ALL ON FUNCTION core_api.company_workspace_connectors_page(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) TO connector_sync;
+
+-- Name: PROCEDURE hand_to_definer(VARIADIC objects text[]); Type: ACL; Schema: tenancy; Owner: deployer
+
+REVOKE ALL ON PROCEDURE tenancy.hand_to_definer(VARIADIC objects text[]) FROM PUBLIC;
 
 -- Name: FUNCTION json_claim(setting text, document text, key text); Type: ACL; Schema: tenancy; Owner: deployer
 

@@ -62,7 +62,7 @@ def psql(server: Server, dbname: str, script: str) -> None:
 
 def test_every_sql_file_is_used_exactly_once() -> None:
     code = "".join(path.read_text() for path in ROOT.glob("migrations/**/*.py"))
-    used = re.findall(r'sqlfile\.(?:run|ddl)\("(.+?)"\)', code)
+    used = re.findall(r'sqlfile\.(?:run|run_concurrently|ddl)\("(.+?)"\)', code)
     files = {f"{path.parent.name}/{path.name}" for path in [*ROOT.glob("sql/*.sql"), *ROOT.glob("policies/*.sql")]}
     unused, unknown = files - set(used) - {"sql/schema.sql"}, set(used) - files
     twice = {path for path in used if used.count(path) > 1} - {
@@ -97,7 +97,8 @@ def test_each_revision_can_be_undone_and_done_again(server: Server, empty: psyco
         after = dump(server, "cwc_empty")
         if before is not None:
             downgrade(server, "cwc_empty", "-1")
-            assert dump(server, "cwc_empty") == before
+            # a foreign key that was validated stays so: nothing is gained by forgetting it
+            assert dump(server, "cwc_empty") == before.replace(" NOT VALID", "")
             upgrade(server, "cwc_empty", revision)
             assert dump(server, "cwc_empty") == after
         before = after
@@ -313,7 +314,9 @@ def test_an_enum_that_differs_is_refused(
         f"set role {DEPLOYER}; create schema core_api; create type core_api.direction_enum as {enum}; reset role"
     )
     assert cli.main(["--database-url", server.url("cwc_empty"), "upgrade"]) == cli.FAILED
-    assert "core_api.direction_enum exists, but is not an enum of exactly input, output" in capsys.readouterr().err
+    assert (
+        "core_api.direction_enum is not an enum of exactly input, output in that order, but " in capsys.readouterr().err
+    )
 
 
 def test_an_enum_that_agrees_is_adopted_and_left(server: Server, empty: psycopg.Connection) -> None:
@@ -354,7 +357,7 @@ def test_a_deployer_that_does_not_get_its_turn_says_so(
 def test_a_deployer_that_is_killed_leaves_what_the_next_run_completes(
     server: Server, empty: psycopg.Connection, second: psycopg.Connection
 ) -> None:
-    upgrade(server, "cwc_empty", REVISIONS[-2])
+    upgrade(server, "cwc_empty", "0010_policies")
     before = dump(server, "cwc_empty")
     with psycopg.connect(server.conninfo("cwc_empty")) as blocker:
         blocker.execute("lock table core_api.companies in row exclusive mode")

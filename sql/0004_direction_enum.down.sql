@@ -1,11 +1,10 @@
--- 0002 down: drops the enum if this package created it; refused while a sibling table still uses it.
+-- 0004 down: drops the enum if this package created it; refused while a sibling table uses it.
 -- locks: none that anything waits for.
 
 do $$
 begin
     if exists (select from tenancy.created_objects where object_name = 'core_api.direction_enum') then
         drop type core_api.direction_enum;
-        delete from tenancy.created_objects where object_name = 'core_api.direction_enum';
     end if;
 end
 $$;

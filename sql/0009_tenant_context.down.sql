@@ -1,4 +1,4 @@
--- 0006 down: drops the context and every role binding; a tenant's direct login sees nothing until it is bound again.
+-- 0009 down: drops the context and every role binding; a tenant's direct login sees nothing until it is bound again.
 -- locks: ACCESS EXCLUSIVE on workspaces, for milliseconds.
 
 drop view tenancy.current_workspace_connectors;

@@ -2,13 +2,13 @@
 
 from cwc_schema.migrations import sqlfile
 
-revision = "0001_parents"
-down_revision = None
+revision = "0002_parents"
+down_revision = "0001_contract"
 
 
 def upgrade() -> None:
-    sqlfile.run("sql/0001_parents.up.sql")
+    sqlfile.run("sql/0002_parents.up.sql")
 
 
 def downgrade() -> None:
-    sqlfile.run("sql/0001_parents.down.sql")
+    sqlfile.run("sql/0002_parents.down.sql")

@@ -1,4 +1,4 @@
--- 0008: a row whose company and connector differ in workspace cannot be stored, and a parent with rows cannot move away.
+-- 0011: a row whose company and connector differ in workspace cannot be stored, and a parent with rows cannot move away.
 -- locks: SHARE ROW EXCLUSIVE on company_workspace_connectors and the parents while every row is read once.
 
 create view tenancy.mixed_company_workspace_connectors as
@@ -166,15 +166,12 @@ for each statement execute function tenancy.refuse_workspace_move('workspace_con
 comment on trigger workspace_connectors_refuse_workspace_replacement on core_api.workspace_connectors is
 'Nor is it replaced, in one statement, by a connector of another workspace with the same pk.';
 
-grant tenancy_definer to current_user;
-grant create on schema tenancy to tenancy_definer;
-alter view tenancy.mixed_company_workspace_connectors owner to tenancy_definer;
-grant select on tenancy.mixed_company_workspace_connectors to current_user;
-alter function tenancy.refuse_mixed_inserts() owner to tenancy_definer;
-alter function tenancy.refuse_mixed_update() owner to tenancy_definer;
-alter function tenancy.refuse_workspace_move() owner to tenancy_definer;
-revoke create on schema tenancy from tenancy_definer;
-revoke tenancy_definer from current_user;
+call tenancy.hand_to_definer(
+    'view tenancy.mixed_company_workspace_connectors',
+    'function tenancy.refuse_mixed_inserts()',
+    'function tenancy.refuse_mixed_update()',
+    'function tenancy.refuse_workspace_move()'
+);
 
 -- The triggers' locks have kept writers out since, so what is found here is all there is and all there will be.
 do $$

@@ -1,4 +1,4 @@
--- 0004: the database stamps created_at and updated_at, whatever a client sends.
+-- 0007: the database stamps created_at and updated_at, whatever a client sends.
 -- locks: SHARE ROW EXCLUSIVE on company_workspace_connectors, for milliseconds; no row is read.
 
 create function tenancy.stamp_timestamps()

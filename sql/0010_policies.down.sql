@@ -1,4 +1,4 @@
--- 0007 down: removes the policies; row-level security stays enabled and forced, so nobody but a superuser sees a row.
+-- 0010 down: removes the policies; on a table created here row-level security stays, so nobody but a superuser sees a row.
 -- locks: ACCESS EXCLUSIVE on company_workspace_connectors and the parents, for milliseconds.
 
 drop policy definer_reads_every_row on core_api.company_workspace_connectors;
@@ -19,5 +19,23 @@ begin
             execute format('drop policy members_read_their_workspace on %s', parent);
         end if;
     end loop;
+
+    if
+        exists (
+            select from tenancy.created_objects
+            where object_name = 'row level security of core_api.company_workspace_connectors'
+        )
+    then
+        alter table core_api.company_workspace_connectors disable row level security;
+    end if;
+    if
+        exists (
+            select from tenancy.created_objects
+            where object_name = 'forced row level security of core_api.company_workspace_connectors'
+        )
+    then
+        alter table core_api.company_workspace_connectors no force row level security;
+    end if;
+    delete from tenancy.created_objects where object_name like '%row level security of %';
 end
 $$;

@@ -1,19 +1,10 @@
--- 0001 down: drops the parents and indexes that this package created; what was adopted stays as it was found.
--- locks: ACCESS EXCLUSIVE on the parents, for milliseconds.
+-- 0002 down: drops the parents that this package created; what was adopted stays as it was found.
+-- locks: ACCESS EXCLUSIVE on the parents created here, for milliseconds.
 
 do $$
 declare
     created_object text;
 begin
-    for created_object in
-        select o.object_name
-        from tenancy.created_objects as o
-        inner join pg_catalog.pg_class as c on c.oid = to_regclass(o.object_name)
-        where c.relkind = 'i'
-    loop
-        execute format('drop index %s', created_object);
-    end loop;
-
     for created_object in
         select parent.object_name
         from
@@ -35,5 +26,3 @@ begin
     end if;
 end
 $$;
-
-drop table tenancy.created_objects;

@@ -1,4 +1,4 @@
--- 0009: pages of the visible rows, newest first, each continuing after a row that the page before it showed.
+-- 0012: pages of the visible rows, newest first, each continuing after a row that the page before it showed.
 -- locks: none that anything waits for.
 
 create function tenancy.page_size(page_limit integer)
@@ -124,8 +124,4 @@ grant execute on function core_api.company_workspace_connectors_page(
 comment on function core_api.company_workspace_connectors_page(integer, uuid, core_api.direction_enum, uuid, uuid) is
 'The caller''s visible rows, newest first: page_limit of them (1 to 1000, 50 where null) after the row after_id, which may have been deleted meanwhile; of one direction, company or connector where given. To go on, pass the id of the last row. Error 22023 on a bad limit, or an after_id that is no row of the current workspace.';
 
-grant tenancy_definer to current_user;
-grant create on schema tenancy to tenancy_definer;
-alter function tenancy.page_start(uuid) owner to tenancy_definer;
-revoke create on schema tenancy from tenancy_definer;
-revoke tenancy_definer from current_user;
+call tenancy.hand_to_definer('function tenancy.page_start(uuid)');

@@ -1,4 +1,4 @@
--- 0008 down: rows may span two workspaces again; the policies alone keep them from tenants.
+-- 0011 down: rows may span two workspaces again; the policies alone keep them from tenants.
 -- locks: ACCESS EXCLUSIVE on company_workspace_connectors and the parents, for milliseconds.
 
 drop trigger workspace_connectors_refuse_workspace_replacement on core_api.workspace_connectors;

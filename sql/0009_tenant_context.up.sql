@@ -1,4 +1,4 @@
--- 0006: who the current workspace is, and which companies and connectors belong to it.
+-- 0009: who the current workspace is, and which companies and connectors belong to it.
 -- locks: SHARE ROW EXCLUSIVE on workspaces, for milliseconds; no row is read.
 
 create table tenancy.workspace_roles (
@@ -138,11 +138,8 @@ to workspace_member, connector_sync;
 grant select (role_name, workspace_pk) on tenancy.workspace_roles to tenancy_definer;
 grant execute on function tenancy.json_claim(text, text, text) to tenancy_definer;
 
--- Only a member may hand an object to a role, and only to one that may create in the schema: both for this moment.
-grant tenancy_definer to current_user;
-grant create on schema tenancy to tenancy_definer;
-alter function tenancy.current_workspace_pk() owner to tenancy_definer;
-alter view tenancy.current_workspace_companies owner to tenancy_definer;
-alter view tenancy.current_workspace_connectors owner to tenancy_definer;
-revoke create on schema tenancy from tenancy_definer;
-revoke tenancy_definer from current_user;
+call tenancy.hand_to_definer(
+    'function tenancy.current_workspace_pk()',
+    'view tenancy.current_workspace_companies',
+    'view tenancy.current_workspace_connectors'
+);

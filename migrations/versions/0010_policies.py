@@ -2,11 +2,12 @@
 
 from cwc_schema.migrations import sqlfile
 
-revision = "0007_policies"
-down_revision = "0006_tenant_context"
+revision = "0010_policies"
+down_revision = "0009_tenant_context"
 
 
 def upgrade() -> None:
+    sqlfile.run("sql/0010_policies.up.sql")
     sqlfile.run("policies/workspaces_v01.sql")
     sqlfile.run("policies/companies_v01.sql")
     sqlfile.run("policies/workspace_connectors_v01.sql")
@@ -14,4 +15,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    sqlfile.run("sql/0007_policies.down.sql")
+    sqlfile.run("sql/0010_policies.down.sql")

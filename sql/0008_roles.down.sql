@@ -1,4 +1,4 @@
--- 0005 down: takes the grants back and drops the roles this package created, except those still used by a login or a database.
+-- 0008 down: takes the grants back and drops the roles this package created, except those still used by a login or a database.
 -- locks: none that anything waits for.
 
 revoke all (pk, workspace_id) on core_api.workspaces from tenancy_definer;
@@ -11,13 +11,21 @@ revoke all on sequence core_api.company_workspace_connectors_pk_seq from connect
 revoke all on core_api.company_workspace_connectors from workspace_member, connector_sync, hasura_service;
 revoke all on schema tenancy from tenancy_definer;
 revoke all on schema core_api from workspace_member, connector_sync, hasura_service, tenancy_definer;
-grant delete, truncate on core_api.company_workspace_connectors to current_user;
+drop procedure tenancy.hand_to_definer(text[]);
 
 do $$
 declare
     created_object text;
     created_role name;
 begin
+    execute format(
+        'grant delete, truncate on core_api.company_workspace_connectors to %I',
+        (
+            select pg_get_userbyid(c.relowner) from pg_catalog.pg_class as c
+            where c.oid = 'core_api.company_workspace_connectors'::regclass
+        )
+    );
+
     for created_object in
         select o.object_name
         from tenancy.created_objects as o

@@ -1,4 +1,4 @@
--- 0004 down: timestamps are no longer stamped; the values stored so far stay.
+-- 0007 down: timestamps are no longer stamped; the values stored so far stay.
 -- locks: ACCESS EXCLUSIVE on company_workspace_connectors, for milliseconds.
 
 drop trigger company_workspace_connectors_stamp_timestamps on core_api.company_workspace_connectors;

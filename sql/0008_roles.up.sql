@@ -1,11 +1,10 @@
--- 0005: the group roles, and what each may do with which column; a role that exists is checked and adopted.
+-- 0008: the group roles where they do not exist, and what each may do with which column.
 -- locks: none that anything waits for.
 
 -- Roles belong to the whole cluster: two databases may get here at the same moment, and one of them finds the role made.
 do $$
 declare
     wanted record;
-    dangerous text;
 begin
     for wanted in
         values
@@ -29,52 +28,23 @@ begin
             end;
         end if;
     end loop;
-
-    select string_agg(format('%s: %s', r.rolname, r.reason), e'\n' order by r.rolname, r.place)
-    into dangerous
-    from (
-        select r.rolname, a.place, a.reason
-        from pg_catalog.pg_roles as r
-        cross join lateral (
-            values
-            (1, r.rolsuper, format('is a superuser: alter role %I nosuperuser;', r.rolname)),
-            (2, r.rolbypassrls, format('bypasses row-level security: alter role %I nobypassrls;', r.rolname)),
-            (3, r.rolcreaterole, format('may create roles: alter role %I nocreaterole;', r.rolname)),
-            (4, r.rolreplication, format('may replicate: alter role %I noreplication;', r.rolname)),
-            (5, r.rolcanlogin, format('may log in: alter role %I nologin;', r.rolname)),
-            (
-                6, exists (select from pg_catalog.pg_auth_members as m where m.member = r.oid),
-                format(
-                    'is a member of other roles: revoke %s from %I;',
-                    (
-                        select string_agg(m.roleid::regrole::text, ', ' order by m.roleid::regrole::text)
-                        from pg_catalog.pg_auth_members as m
-                        where m.member = r.oid
-                    ),
-                    r.rolname
-                )
-            )
-        ) as a (place, applies, reason)
-        where
-            r.rolname in ('workspace_member', 'connector_sync', 'hasura_service', 'tenancy_definer')
-            and a.applies
-    ) as r;
-
-    if dangerous is not null then
-        raise exception using
-            errcode = 'object_not_in_prerequisite_state',
-            message = 'existing group roles have attributes that defeat tenant isolation',
-            detail = dangerous,
-            hint = 'A superuser mends each with the statement after its colon.';
-    end if;
 end
 $$;
 
--- Default privileges of the host may have handed out more than the matrix allows: start from nothing.
+-- Default privileges of the host may have handed out more than the matrix allows: a table created here starts from nothing.
+-- Its owner migrates; it neither deletes nor truncates rows, not even by `truncate companies cascade`.
 do $$
 declare
     surplus record;
 begin
+    execute format(
+        'revoke delete, truncate on core_api.company_workspace_connectors from %I',
+        (
+            select pg_get_userbyid(c.relowner) from pg_catalog.pg_class as c
+            where c.oid = 'core_api.company_workspace_connectors'::regclass
+        )
+    );
+
     for surplus in
         select distinct
             case when c.relkind = 'S' then 'sequence' else 'table' end as kind,
@@ -94,14 +64,11 @@ begin
 end
 $$;
 
--- The owner migrates; it neither deletes nor truncates rows, not even by `truncate companies cascade`.
-revoke delete, truncate on core_api.company_workspace_connectors from current_user;
-
 grant usage on schema core_api to workspace_member, connector_sync, hasura_service, tenancy_definer;
 grant usage on schema tenancy to tenancy_definer;
 
 grant select on core_api.company_workspace_connectors to workspace_member, connector_sync, hasura_service;
--- created_at and updated_at because ORMs always send them; the trigger of 0004 ignores what they send.
+-- created_at and updated_at because ORMs always send them; the stamp trigger ignores what they send.
 grant
 insert (company_pk, workspace_connector_pk, direction, created_at, updated_at, deleted_at),
 update (updated_at, deleted_at)
@@ -128,3 +95,39 @@ begin
     end loop;
 end
 $$;
+
+create procedure tenancy.hand_to_definer(variadic objects text[])
+language plpgsql
+set search_path = ''
+as $$
+declare
+    object text;
+begin
+    -- Only a member may hand an object to a role, and only to one that may create in the schema: both for this moment.
+    begin
+        grant tenancy_definer to current_user;
+    exception
+        when insufficient_privilege then
+            null; -- a DBA made it a member beforehand, or the next statement fails
+    end;
+    grant create on schema tenancy to tenancy_definer;
+
+    foreach object in array objects loop
+        execute format('alter %s owner to tenancy_definer', object);
+        if starts_with(object, 'view ') then
+            execute format('grant select on %s to current_user', substr(object, 6));
+        end if;
+    end loop;
+
+    revoke create on schema tenancy from tenancy_definer;
+    begin
+        revoke tenancy_definer from current_user;
+    exception
+        when insufficient_privilege then
+            null;
+    end;
+end
+$$;
+revoke all on procedure tenancy.hand_to_definer(text[]) from public;
+comment on procedure tenancy.hand_to_definer (text []) is
+'For migrations: makes tenancy_definer the owner of functions and views, so that they see all rows; the caller keeps SELECT on the views and is no member of the role afterwards.';

@@ -1,0 +1,13 @@
+-- 0001 down: forgets what was created and what was found; the schema goes unless it still holds a version table.
+-- locks: none that anything waits for.
+
+drop table tenancy.created_objects;
+
+do $$
+begin
+    drop schema tenancy;
+exception
+    when dependent_objects_still_exist then
+        null;
+end
+$$;
