@@ -1,4 +1,4 @@
-"""Alembic's environment: connect, keep other deployers out, apply one revision per transaction, report each."""
+"""Alembic's environment: connect, keep other deployers out, one transaction per revision, no long wait for a lock."""
 
 import time
 from collections.abc import Iterator
@@ -10,11 +10,12 @@ from alembic import context
 from alembic.util import CommandError
 
 from cwc_schema.migrations import sqlfile
-from cwc_schema.migrations.database import LockNotObtainedError, engine_of, message_of
+from cwc_schema.migrations.database import BlockerWatch, LockNotObtainedError, engine_of, message_of, refuse_pooler
 
 ADVISORY_LOCK = 0x6377_6373  # "cwcs": one deployer at a time in each database
-LOCK_WAIT = 60.0  # seconds, unless config.attributes["lock_wait"] says otherwise
+LOCK_WAIT = 60.0  # seconds for another deployer, unless config.attributes["lock_wait"] says otherwise
 LOCK_POLL = 0.2  # seconds
+RETRY_PAUSES = (1, 2, 4, 8)  # seconds before each further attempt at a revision that waited for a table in vain
 
 OPTIONS: dict[str, Any] = {
     "version_table": "cwc_schema_version",
@@ -24,19 +25,22 @@ OPTIONS: dict[str, Any] = {
 
 
 @contextmanager
-def only_deployer(engine: sa.Engine) -> Iterator[None]:
+def only_deployer(connection: sa.Connection) -> Iterator[None]:
     """Hold the database's deployment lock, polled so that nobody queues behind this session.
 
+    :param connection: in autocommit mode, and used for nothing else meanwhile.
     :raises LockNotObtainedError: another deployer held it for :data:`LOCK_WAIT` seconds.
     """
     wait = context.config.attributes.get("lock_wait", LOCK_WAIT)
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        deadline = time.monotonic() + wait
-        while not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(ADVISORY_LOCK))):
-            if time.monotonic() > deadline:
-                raise LockNotObtainedError(f"another deployer has been at work for {wait:.0f} s; try again later")
-            time.sleep(LOCK_POLL)
-        yield  # the lock goes with the connection
+    deadline = time.monotonic() + wait
+    while not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(ADVISORY_LOCK))):
+        if time.monotonic() > deadline:
+            raise LockNotObtainedError(f"another deployer has been at work for {wait:.0f} s; try again later")
+        time.sleep(LOCK_POLL)
+    try:
+        yield
+    finally:
+        connection.execute(sa.select(sa.func.pg_advisory_unlock(ADVISORY_LOCK)))
 
 
 def applied() -> Any:
@@ -49,9 +53,11 @@ def applied() -> Any:
             sqlfile.run("sql/0000_bookkeeping.down.sql")
         if not ctx.as_sql:
             now = time.monotonic()
-            verb = "upgrade" if step.is_upgrade else "downgrade"
-            revision = step.up_revision_id
-            context.config.print_stdout("%s %-36s %5.0f ms", verb, revision, (now - started) * 1000)
+            verb, took = "upgrade" if step.is_upgrade else "downgrade", round((now - started) * 1000, 1)
+            context.config.print_stdout("%-9s %-26s %6.0f ms", verb, step.up_revision_id, took)
+            context.config.attributes.setdefault("applied", []).append(
+                {"revision": step.up_revision_id, "direction": verb, "milliseconds": took}
+            )
             started = now
 
     return callback
@@ -74,28 +80,51 @@ def run_offline() -> None:
 def run_online() -> None:
     """Migrate the database, or answer a question about it without writing.
 
+    :raises LockNotObtainedError: another deployer, or the application, held a lock for too long; nothing is half done.
     :raises CommandError: the database cannot be reached or refused a statement; what was not committed is undone.
     """
     engine = engine_of(context.config)
     try:
         with engine.connect() as connection:
             context.configure(connection=connection, on_version_apply=applied(), **OPTIONS)
-            if context.get_context().opts.get("dont_mutate"):
-                context.run_migrations()
-                return
-            with only_deployer(engine):
-                migrate(connection)
+            try:
+                if context.get_context().opts.get("dont_mutate"):
+                    context.run_migrations()
+                    return
+                refuse_pooler(connection)
+                with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as other, only_deployer(other):
+                    migrate(connection, other)
+            finally:
+                context.config.attributes["revision"] = ", ".join(context.get_context().get_current_heads()) or None
     except sa.exc.DBAPIError as error:
         raise CommandError(message_of(error)) from error
 
 
-def migrate(connection: sa.Connection) -> None:
-    """Apply the revisions; a database that still has none afterwards is left as it was found."""
-    connection.execute(sqlfile.ddl("sql/0000_bookkeeping.up.sql"))
-    connection.commit()
+def migrate(connection: sa.Connection, other: sa.Connection) -> None:
+    """Apply the revisions; one that waits for a lock in vain is undone and tried again after a pause.
+
+    :param connection: does the work.
+    :param other: looks on, to say who was in the way.
+    """
+    relative = context.get_revision_argument() or ""
+    pauses = [] if str(relative).startswith(("+", "-")) else list(context.config.attributes.get("pauses", RETRY_PAUSES))
     try:
-        with context.begin_transaction():
-            context.run_migrations()
+        while True:
+            connection.execute(sqlfile.ddl("sql/0000_bookkeeping.up.sql"))
+            connection.commit()
+            with BlockerWatch(connection, other) as watch:
+                try:
+                    with context.begin_transaction():
+                        context.run_migrations()
+                    return
+                except sa.exc.OperationalError as error:
+                    connection.rollback()
+                    if getattr(error.orig, "sqlstate", None) != "55P03":
+                        raise
+            if not pauses:
+                raise LockNotObtainedError(f"gave up waiting for a lock; nothing is half done. {watch.blockers}")
+            context.config.print_stdout("waiting %s s: %s", pauses[0], watch.blockers)
+            time.sleep(pauses.pop(0))
     finally:
         connection.rollback()
         if not context.get_context().get_current_heads():

@@ -9,6 +9,15 @@ ROOT = Path(__file__).resolve().parents[1]
 """Directory that holds ``sql/`` and ``policies/``, in a checkout as in the installed package."""
 
 
+def read(path: str) -> str:
+    """Return the text of one SQL file.
+
+    :param path: file below :data:`ROOT`, for example ``sql/0002_parents.up.sql``.
+    :raises FileNotFoundError: there is no such file.
+    """
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
 def ddl(path: str) -> sa.DDL:
     """Return one SQL file as a statement that Alembic can execute or, with ``--sql``, print.
 
@@ -41,12 +50,8 @@ def run_concurrently(path: str) -> None:
     :raises sqlalchemy.exc.DBAPIError: PostgreSQL refused a statement.
     """
     with op.get_context().autocommit_block():
-        for text in _read(path).split("-- next\n"):
+        for text in read(path).split("-- next\n"):
             op.execute(_statement(text))
-
-
-def _read(path: str) -> str:
-    return (ROOT / path).read_text(encoding="utf-8")
 
 
 def _statement(text: str) -> sa.DDL:

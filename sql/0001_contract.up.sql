@@ -53,7 +53,23 @@ declare
     differences text[];
     mixed bigint;
     callers_path text := current_setting('search_path');
+    creates_roles boolean := (
+        select r.rolsuper or r.rolcreaterole from pg_catalog.pg_roles as r where r.rolname = current_user
+    );
+    hands_over boolean := creates_roles;
+    grant_options text := '';
 begin
+    -- Functions are handed to tenancy_definer, which only its members may do; from 16 on, those with the SET option, which
+    -- CREATEROLE alone no longer gives.
+    if current_setting('server_version_num')::integer >= 160000 then
+        grant_options := ' with inherit false, set true';
+        if to_regrole('tenancy_definer') is not null then
+            hands_over := pg_has_role('tenancy_definer', 'set') or pg_has_role('tenancy_definer', 'member with admin option');
+        end if;
+    elsif to_regrole('tenancy_definer') is not null then
+        hands_over := creates_roles or pg_has_role('tenancy_definer', 'member');
+    end if;
+
     -- Definitions are compared as text, which shows a schema only where the path does not.
     perform set_config('search_path', '', true);
 
@@ -342,6 +358,17 @@ begin
         ) as danger (applies, difference)
         where
             r.rolname in ('workspace_member', 'connector_sync', 'hasura_service', 'tenancy_definer') and danger.applies
+        union all
+        select 'role', format('role %I is missing and %I may not create roles: create role %1$I nologin;', r.name, current_user)
+        from unnest(array['workspace_member', 'connector_sync', 'hasura_service', 'tenancy_definer']) as r (name)
+        where to_regrole(r.name) is null and not creates_roles
+        union all
+        select
+            'role',
+            format(
+                '%I may not hand functions to tenancy_definer: grant tenancy_definer to %1$I%s;', current_user, grant_options
+            )
+        where not hands_over
     )
 
     select array_agg(f.difference order by f.relation, f.difference)

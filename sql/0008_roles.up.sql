@@ -20,11 +20,6 @@ begin
             exception
                 when duplicate_object or unique_violation then
                     null;
-                when insufficient_privilege then
-                    raise exception using
-                        errcode = 'insufficient_privilege',
-                        message = format('%I may not create role %I, which is missing', current_user, wanted.column1),
-                        hint = format('Grant it CREATEROLE, or have a superuser run: create role %I nologin;', wanted.column1);
             end;
         end if;
     end loop;
@@ -101,6 +96,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
+    caller name := current_user;
     object text;
 begin
     -- Only a member may hand an object to a role, and only to one that may create in the schema: both for this moment.
@@ -115,7 +111,9 @@ begin
     foreach object in array objects loop
         execute format('alter %s owner to tenancy_definer', object);
         if starts_with(object, 'view ') then
-            execute format('grant select on %s to current_user', substr(object, 6));
+            set local role tenancy_definer;
+            execute format('grant select on %s to %I', substr(object, 6), caller);
+            perform set_config('role', caller, true);
         end if;
     end loop;
 

@@ -328,6 +328,7 @@ CREATE PROCEDURE tenancy.hand_to_definer(VARIADIC objects text[])
     SET search_path TO ''
     AS $$
 declare
+    caller name := current_user;
     object text;
 begin
     -- Only a member may hand an object to a role, and only to one that may create in the schema: both for this moment.
@@ -342,7 +343,9 @@ begin
     foreach object in array objects loop
         execute format('alter %s owner to tenancy_definer', object);
         if starts_with(object, 'view ') then
-            execute format('grant select on %s to current_user', substr(object, 6));
+            set local role tenancy_definer;
+            execute format('grant select on %s to %I', substr(object, 6), caller);
+            perform set_config('role', caller, true);
         end if;
     end loop;
 

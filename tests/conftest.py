@@ -149,6 +149,18 @@ def alembic_config(url: str, **options: Any) -> Config:
     return config
 
 
+def upgrade(server: Server, dbname: str, revision: str = "head", user: str = DEPLOYER) -> str:
+    """Upgrade as the deployer and return what was printed."""
+    output = io.StringIO()
+    command.upgrade(alembic_config(server.url(dbname, user), stdout=output), revision)
+    return output.getvalue()
+
+
+def downgrade(server: Server, dbname: str, revision: str = "base") -> None:
+    """Downgrade as the deployer."""
+    command.downgrade(alembic_config(server.url(dbname), stdout=io.StringIO()), revision)
+
+
 def give_to_deployer(connection: psycopg.Connection) -> None:
     """Make the deployer own the database, as a managed service would have it."""
     connection.execute(
@@ -164,7 +176,7 @@ def load_template(*, host: str, port: int, user: str, dbname: str, password: str
     server = Server(host=host, port=port, user=user, password=password)
     with psycopg.connect(server.conninfo(dbname)) as connection:
         give_to_deployer(connection)
-        command.upgrade(alembic_config(server.url(dbname), stdout=io.StringIO()), "head")
+        upgrade(server, dbname)
         connection.execute(SEED)
         connection.execute("insert into tenancy.workspace_roles (role_name, workspace_pk) values ('bound_login', 1)")
         for login, groups in LOGINS.items():

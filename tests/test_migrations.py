@@ -1,6 +1,5 @@
 """The revisions as a deployer applies them: in steps, offline, twice, at once, interrupted, to the wrong database."""
 
-import io
 import os
 import re
 import signal
@@ -10,9 +9,19 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from alembic import command
 from alembic.script import ScriptDirectory
-from conftest import BIN, DEPLOYER, Server, alembic_config, cwc_schema, dump, scalar, wait_until_blocked
+from conftest import (
+    BIN,
+    DEPLOYER,
+    Server,
+    alembic_config,
+    cwc_schema,
+    downgrade,
+    dump,
+    scalar,
+    upgrade,
+    wait_until_blocked,
+)
 
 from cwc_schema.migrations import cli
 from cwc_schema.migrations.sqlfile import ROOT
@@ -20,16 +29,6 @@ from cwc_schema.migrations.sqlfile import ROOT
 REVISIONS = [
     script.revision for script in reversed(list(ScriptDirectory.from_config(alembic_config("")).walk_revisions()))
 ]
-
-
-def upgrade(server: Server, dbname: str, revision: str = "head") -> str:
-    output = io.StringIO()
-    command.upgrade(alembic_config(server.url(dbname), stdout=output), revision)
-    return output.getvalue()
-
-
-def downgrade(server: Server, dbname: str, revision: str = "base") -> None:
-    command.downgrade(alembic_config(server.url(dbname), stdout=io.StringIO()), revision)
 
 
 def script_of(*arguments: str) -> str:
@@ -62,7 +61,7 @@ def psql(server: Server, dbname: str, script: str) -> None:
 
 def test_every_sql_file_is_used_exactly_once() -> None:
     code = "".join(path.read_text() for path in ROOT.glob("migrations/**/*.py"))
-    used = re.findall(r'sqlfile\.(?:run|run_concurrently|ddl)\("(.+?)"\)', code)
+    used = re.findall(r'sqlfile\.(?:run|run_concurrently|ddl|read)\("(.+?)"\)', code)
     files = {f"{path.parent.name}/{path.name}" for path in [*ROOT.glob("sql/*.sql"), *ROOT.glob("policies/*.sql")]}
     unused, unknown = files - set(used) - {"sql/schema.sql"}, set(used) - files
     twice = {path for path in used if used.count(path) > 1} - {
@@ -209,124 +208,6 @@ def test_a_deployer_without_privileges_changes_nothing(
     before = dump(server, "cwc_empty")
     assert cli.main(["--database-url", server.url("cwc_empty", "outsider_login"), "upgrade"]) == cli.FAILED
     assert "permission denied for database cwc_empty" in capsys.readouterr().err
-    assert dump(server, "cwc_empty") == before
-
-
-PARENTS = """
-create schema core_api;
-create table core_api.workspaces (pk serial primary key, workspace_id uuid unique, name text);
-create table core_api.companies (
-    pk serial primary key, company_id uuid unique, workspace_pk int not null references core_api.workspaces, name text
-);
-create table core_api.workspace_connectors (
-    pk serial primary key, workspace_connector_id uuid unique,
-    workspace_pk int not null references core_api.workspaces, name text
-);
-comment on table core_api.companies is 'the host''s';
-"""
-
-
-def test_parents_that_agree_are_adopted_and_given_back(server: Server, empty: psycopg.Connection) -> None:
-    empty.execute(f"set role {DEPLOYER}; {PARENTS}; reset role")
-    before = dump(server, "cwc_empty")
-    upgrade(server, "cwc_empty")
-    assert empty.execute(
-        "select count(*) from pg_policy where polrelid <> 'core_api.company_workspace_connectors'::regclass"
-    ).fetchone() == (0,)
-    assert not scalar(empty, "select has_table_privilege('workspace_member', 'core_api.companies', 'select')")
-    downgrade(server, "cwc_empty")
-    assert dump(server, "cwc_empty") == before
-
-
-def test_adopted_parents_with_row_level_security_of_their_own_serve_the_policies(
-    server: Server, empty: psycopg.Connection
-) -> None:
-    empty.execute(f"set role {DEPLOYER}; {PARENTS}")
-    for parent in ("workspaces", "companies", "workspace_connectors"):
-        empty.execute(f"alter table core_api.{parent} enable row level security")
-        empty.execute(f"alter table core_api.{parent} force row level security")
-    empty.execute("reset role")
-    before = dump(server, "cwc_empty")
-    upgrade(server, "cwc_empty")
-    workspace = "a0000000-0000-4000-8000-000000000001"
-    empty.execute(f"insert into core_api.workspaces (pk, workspace_id) values (1, '{workspace}')")
-    empty.execute("insert into core_api.companies (pk, workspace_pk) values (11, 1)")
-    empty.execute("insert into core_api.workspace_connectors (pk, workspace_pk) values (101, 1)")
-    with empty.transaction():
-        empty.execute("set local role connector_sync")
-        empty.execute(f"select set_config('app.workspace_id', '{workspace}', true)")
-        empty.execute(
-            "insert into core_api.company_workspace_connectors (company_pk, workspace_connector_pk, direction)"
-            " values (11, 101, 'input')"
-        )
-        assert scalar(empty, "select count(*) from core_api.company_workspace_connectors") == 1
-    downgrade(server, "cwc_empty")
-    assert dump(server, "cwc_empty") == before
-
-
-DIFFERENCES = {
-    "companies.pk as bigint": (
-        "alter table core_api.companies alter column pk type bigint",
-        ["core_api.companies.pk is bigint, not integer: alter table core_api.companies alter column pk type integer;"],
-    ),
-    "no public id": (
-        "alter table core_api.workspaces drop column workspace_id",
-        ["core_api.workspaces.workspace_id is missing: alter table core_api.workspaces add column workspace_id uuid"],
-    ),
-    "several at once": (
-        "alter table core_api.companies alter column workspace_pk drop not null,"
-        " drop constraint companies_company_id_key, drop constraint companies_workspace_pk_fkey;"
-        "alter table core_api.workspace_connectors drop constraint workspace_connectors_pkey",
-        [
-            "core_api.companies.company_id is not unique: alter table core_api.companies add unique (company_id);",
-            "core_api.companies.workspace_pk may be null: alter table core_api.companies alter column workspace_pk set",
-            "core_api.companies.workspace_pk has no foreign key: alter table core_api.companies add foreign key",
-            "core_api.workspace_connectors.pk is not the primary key: alter table core_api.workspace_",
-        ],
-    ),
-}
-
-
-@pytest.mark.parametrize(("change", "differences"), DIFFERENCES.values(), ids=DIFFERENCES.keys())
-def test_parents_that_differ_are_refused_with_every_difference(
-    change: str,
-    differences: list[str],
-    server: Server,
-    empty: psycopg.Connection,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    empty.execute(f"set role {DEPLOYER}; {PARENTS}; {change}; reset role")
-    before = dump(server, "cwc_empty")
-    assert cli.main(["--database-url", server.url("cwc_empty"), "upgrade"]) == cli.FAILED
-    message = capsys.readouterr().err
-    assert all(difference in message for difference in differences)
-    assert dump(server, "cwc_empty") == before
-    for mend in re.findall(r": (alter table .*;)$", message, re.MULTILINE):
-        empty.execute(f"set role {DEPLOYER}; {mend}; reset role")
-    upgrade(server, "cwc_empty")
-
-
-@pytest.mark.parametrize("enum", ["enum ('input', 'output', 'both')", "enum ('output', 'input')", "(label text)"])
-def test_an_enum_that_differs_is_refused(
-    enum: str, server: Server, empty: psycopg.Connection, capsys: pytest.CaptureFixture[str]
-) -> None:
-    empty.execute(
-        f"set role {DEPLOYER}; create schema core_api; create type core_api.direction_enum as {enum}; reset role"
-    )
-    assert cli.main(["--database-url", server.url("cwc_empty"), "upgrade"]) == cli.FAILED
-    assert (
-        "core_api.direction_enum is not an enum of exactly input, output in that order, but " in capsys.readouterr().err
-    )
-
-
-def test_an_enum_that_agrees_is_adopted_and_left(server: Server, empty: psycopg.Connection) -> None:
-    empty.execute(
-        f"set role {DEPLOYER}; create schema core_api; create type core_api.direction_enum as enum ('input', 'output');"
-        "create table core_api.sibling (direction core_api.direction_enum); reset role"
-    )
-    before = dump(server, "cwc_empty")
-    upgrade(server, "cwc_empty")
-    downgrade(server, "cwc_empty")
     assert dump(server, "cwc_empty") == before
 
 

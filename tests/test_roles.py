@@ -1,5 +1,7 @@
 """The group roles belong to the cluster: made once, checked when found, dropped when nobody uses them any more."""
 
+from collections.abc import Iterator
+
 import psycopg
 import pytest
 from conftest import DEPLOYER, GROUPS, Server, cwc_schema, wait_until_blocked
@@ -107,13 +109,36 @@ def test_a_dangerous_role_is_refused_with_what_mends_it(
     assert roles(empty) == {"workspace_member"}
 
 
-def test_a_deployer_that_may_not_create_roles_is_told_what_to_ask_for(
+@pytest.fixture
+def no_createrole(empty: psycopg.Connection) -> Iterator[None]:
+    """A deployer that may not create roles."""
+    empty.execute(f"alter role {DEPLOYER} nocreaterole")
+    yield
+    empty.execute(f"alter role {DEPLOYER} createrole")
+
+
+@pytest.mark.usefixtures("no_createrole")
+def test_a_deployer_that_may_not_create_roles_is_told_what_a_dba_must_run(
     server: Server, empty: psycopg.Connection
 ) -> None:
-    empty.execute(f"alter role {DEPLOYER} nocreaterole")
-    try:
-        message = run(server, "cwc_empty", "upgrade")
-    finally:
-        empty.execute(f"alter role {DEPLOYER} createrole")
-    assert "create role workspace_member nologin" in message
-    assert "Traceback" not in message
+    message = run(server, "cwc_empty", "upgrade")
+    for group in GROUPS:
+        assert f"create role {group} nologin;" in message
+    assert f"grant tenancy_definer to {DEPLOYER}" in message
+    assert empty.execute("select to_regnamespace('tenancy')").fetchone() == (None,), "nothing was changed"
+
+
+@pytest.mark.usefixtures("no_createrole")
+def test_a_deployer_that_may_not_create_roles_can_do_everything_once_a_dba_made_them(
+    server: Server, empty: psycopg.Connection
+) -> None:
+    process = cwc_schema(server, "cwc_empty", "sql", "--roles", DEPLOYER)
+    script, _ = process.communicate()
+    empty.execute(script)
+    assert run(server, "cwc_empty", "upgrade") == ""
+    if empty.info.server_version < 160000:
+        empty.execute(f"revoke tenancy_definer from {DEPLOYER}")
+    assert run(server, "cwc_empty", "verify") == ""
+    assert run(server, "cwc_empty", "downgrade", "base") == ""
+    assert roles(empty) == set(GROUPS)
+    empty.execute(f"revoke tenancy_definer from {DEPLOYER}")
