@@ -52,42 +52,49 @@ as $$
 declare
     uuid_format constant text := '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$';
     from_app text := nullif(current_setting('app.workspace_id', true), '');
-    from_hasura text := nullif(current_setting('hasura.user', true), '');
-    from_jwt text := nullif(current_setting('request.jwt.claims', true), '');
-    malformed text;
+    from_hasura text;
+    from_jwt text;
     claimed uuid;
-    bound_id uuid;
+    claimed_pk integer;
     bound_pk integer;
 begin
-    if from_hasura is not null then
-        from_hasura := tenancy.json_claim('hasura.user', from_hasura, 'x-hasura-workspace-id');
-    end if;
-    if from_jwt is not null then
-        from_jwt := tenancy.json_claim('request.jwt.claims', from_jwt, 'workspace_id');
+    -- Every statement runs this twice and pays for each expression: JSON is looked at only where there is some.
+    if current_setting('hasura.user', true) <> '' or current_setting('request.jwt.claims', true) <> '' then
+        from_hasura := nullif(current_setting('hasura.user', true), '');
+        from_jwt := nullif(current_setting('request.jwt.claims', true), '');
+        if from_hasura is not null then
+            from_hasura := tenancy.json_claim('hasura.user', from_hasura, 'x-hasura-workspace-id');
+        end if;
+        if from_jwt is not null then
+            from_jwt := tenancy.json_claim('request.jwt.claims', from_jwt, 'workspace_id');
+        end if;
     end if;
 
-    malformed := case
-        when from_app !~ uuid_format then 'app.workspace_id'
-        when from_hasura !~ uuid_format then 'hasura.user (x-hasura-workspace-id)'
-        when from_jwt !~ uuid_format then 'request.jwt.claims (workspace_id)'
-    end;
-    if malformed is not null then
+    if (from_app ~ uuid_format and from_hasura ~ uuid_format and from_jwt ~ uuid_format) is false then
         raise exception using
             errcode = 'invalid_parameter_value',
-            message = format('setting %s does not hold a workspace uuid', malformed);
+            message = format(
+                'setting %s does not hold a workspace uuid',
+                case
+                    when from_app !~ uuid_format then 'app.workspace_id'
+                    when from_hasura !~ uuid_format then 'hasura.user (x-hasura-workspace-id)'
+                    else 'request.jwt.claims (workspace_id)'
+                end
+            );
     end if;
 
-    select r.workspace_pk, w.workspace_id
-    into bound_pk, bound_id
-    from tenancy.workspace_roles as r
-    inner join core_api.workspaces as w on w.pk = r.workspace_pk
-    where r.role_name = session_user;
+    claimed := coalesce(from_app, from_hasura, from_jwt);
 
-    claimed := coalesce(from_app, from_hasura, from_jwt)::uuid;
+    select w.pk, r.workspace_pk
+    into claimed_pk, bound_pk
+    from (select) as always
+    left join core_api.workspaces as w on w.workspace_id = claimed
+    left join tenancy.workspace_roles as r on r.role_name = session_user;
+
     if
         claimed <> from_hasura::uuid
         or claimed <> from_jwt::uuid
-        or (claimed is not null and bound_pk is not null and bound_id is distinct from claimed)
+        or (claimed is not null and bound_pk is not null and claimed_pk is distinct from bound_pk)
     then
         raise exception using
             errcode = 'insufficient_privilege',
@@ -101,10 +108,7 @@ begin
             hint = 'Set one of them, or the same workspace in each; a bound role has no other workspace.';
     end if;
 
-    if bound_pk is not null then
-        return bound_pk;
-    end if;
-    return (select w.pk from core_api.workspaces as w where w.workspace_id = claimed);
+    return coalesce(bound_pk, claimed_pk);
 end
 $$;
 revoke all on function tenancy.current_workspace_pk() from public;
