@@ -1,0 +1,158 @@
+"""The questions that are asked of every variant, in that variant's words."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+LOGINS = {
+    "shipped": "bench_member",
+    "page": "bench_member",
+    "expert": "bench_expert",
+    "limit": "bench_expert",
+    "naive": "bench_naive",
+}
+"""Variants, and the login role that asks; ``page`` is the shipped schema asked through its page function."""
+
+ALL = "j.id, j.direction, j.created_at, j.updated_at, j.company_pk, j.workspace_connector_pk"
+NEWEST = "order by j.created_at desc, j.pk desc"
+
+FROM = {
+    "shipped": "from core_api.company_workspace_connectors as j where true",
+    "naive": "from bench.plain as j where true",
+    "expert": """from bench.plain as j
+        join core_api.companies as c on c.pk = j.company_pk
+        join core_api.workspace_connectors as k on k.pk = j.workspace_connector_pk
+        where c.workspace_pk = (select w.pk from core_api.workspaces as w where w.workspace_id = %(workspace)s)
+        and k.workspace_pk = (select w.pk from core_api.workspaces as w where w.workspace_id = %(workspace)s)
+        and j.deleted_at is null""",
+    "limit": """from bench.denormalised as j
+        where j.workspace_pk = (select w.pk from core_api.workspaces as w where w.workspace_id = %(workspace)s)
+        and j.deleted_at is null""",
+}
+"""What a client of each variant writes; the policies add the tenant for *shipped* and *naive*, the others say it."""
+
+COMPANIES = {
+    "shipped": "core_api.companies as p",
+    "naive": """core_api.companies as p
+        where p.workspace_pk = (select w.pk from core_api.workspaces as w where w.workspace_id = %(workspace)s)""",
+}
+COMPANIES |= {"expert": COMPANIES["naive"], "limit": COMPANIES["naive"]}
+
+
+@dataclass(frozen=True)
+class Query:
+    """One question.
+
+    :param title: what the report calls it.
+    :param kind: ``look-up`` or ``list``; look-ups are also measured as prepared statements.
+    :param target: highest allowed ratio of the shipped time to the expert's, None where there is none.
+    :param texts: the SQL of each variant, with psycopg's named parameters.
+    """
+
+    title: str
+    kind: str
+    target: float | None
+    texts: dict[str, str] = field(default_factory=dict)
+
+
+def query(title: str, kind: str, target: float | None, tail: str, columns: str = ALL, page: str = "") -> Query:
+    """Return a query over the rows; ``page`` holds the page function's arguments where it can answer as well."""
+    texts = {variant: f"select {columns} {source} {tail}" for variant, source in FROM.items()}
+    if page:
+        texts["page"] = f"select {columns} from core_api.company_workspace_connectors_page({page}) as j"
+    return Query(title, kind, target, texts)
+
+
+def with_children(title: str, target: float) -> Query:
+    """Return the query that lists fifty companies, each with its connectors, as a GraphQL engine would."""
+    texts = {}
+    for variant, source in FROM.items():
+        texts[variant] = f"""select p.company_id, children.* from (
+                select p.pk, p.company_id from {COMPANIES[variant]} order by p.pk limit 50
+            ) as p
+            left join lateral (select {ALL} {source} and j.company_pk = p.pk {NEWEST}) as children on true"""
+    return Query(title, "list", target, texts)
+
+
+QUERIES = [
+    query("by id, own", "look-up", 2, "and j.id = %(id)s"),
+    query("by id, another tenant's", "look-up", 2, "and j.id = %(foreign_id)s"),
+    query("one company's rows", "look-up", 2, f"and j.company_pk = %(company)s {NEWEST}"),
+    query(
+        "one connector, one day",
+        "look-up",
+        2,
+        "and j.workspace_connector_pk = %(connector)s"
+        " and j.created_at >= %(day)s and j.created_at < %(next_day)s " + NEWEST,
+    ),
+    query(
+        "one connector, page of 50",
+        "list",
+        2,
+        f"and j.workspace_connector_pk = %(connector)s {NEWEST} limit 50",
+        page="workspace_connector_id => %(connector_id)s",
+    ),
+    query(
+        "one connector and direction, page of 50",
+        "list",
+        2,
+        f"and j.workspace_connector_pk = %(connector)s and j.direction = 'output' {NEWEST} limit 50",
+        page="workspace_connector_id => %(connector_id)s, direction => 'output'",
+    ),
+    query("newest 50", "list", 1, f"{NEWEST} limit 50", page="50"),
+    query(
+        "page of 50 in the middle",
+        "list",
+        1,
+        f"and (j.created_at, j.pk) < (%(middle_at)s, %(middle_pk)s) {NEWEST} limit 50",
+        page="50, %(middle_id)s",
+    ),
+    with_children("50 companies with their rows", 1),
+    query("count", "list", 1, "", columns="count(*)"),
+    query("export of everything", "list", 1, ""),
+]
+
+PARAMETERS = """
+with visible as (
+    select j.*, row_number() over (order by j.created_at desc, j.pk desc) as place, count(*) over () as total
+    from bench.denormalised as j
+    where j.workspace_pk = %(n)s and j.deleted_at is null
+),
+
+busiest as (
+    select v.workspace_connector_pk as pk, max(v.created_at) as newest
+    from visible as v
+    group by v.workspace_connector_pk
+    order by count(*) desc, v.workspace_connector_pk
+    limit 1
+)
+
+select
+    w.workspace_id as workspace,
+    v.id,
+    v.company_pk as company,
+    v.created_at as middle_at,
+    v.pk as middle_pk,
+    v.id as middle_id,
+    b.pk as connector,
+    b.newest - interval '1 day' as day,
+    b.newest + interval '1 second' as next_day,
+    k.workspace_connector_id as connector_id,
+    (select f.id from bench.denormalised as f where f.workspace_pk = 4 and f.deleted_at is null limit 1) as foreign_id
+from visible as v
+inner join core_api.workspaces as w on w.pk = %(n)s
+cross join busiest as b
+inner join core_api.workspace_connectors as k on b.pk = k.pk
+where v.place = ceil(v.total / 2.0)
+"""
+"""What is asked for on behalf of tenant ``n``: rows, a company, its busiest connector, a place in the middle."""
+
+
+def parameters(connection: Any, n: int) -> dict[str, Any]:
+    """Return the parameters of every query for one tenant.
+
+    :param connection: psycopg connection of a superuser.
+    :param n: number of the tenant in ``bench.tenants``.
+    """
+    cursor = connection.execute(PARAMETERS, {"n": n})
+    row = cursor.fetchone()
+    return dict(zip((column.name for column in cursor.description), row, strict=True))
