@@ -2,5 +2,5 @@
 -- locks: none that anything waits for.
 
 drop function core_api.company_workspace_connectors_page(integer, uuid, core_api.direction_enum, uuid, uuid);
-drop function tenancy.page_start(uuid);
-drop function tenancy.page_size(integer);
+drop function tenancy.page_keys(integer, uuid, core_api.direction_enum, uuid, uuid, boolean);
+revoke all (direction, deleted_at) on core_api.company_workspace_connectors from tenancy_definer;
