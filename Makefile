@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test lint format generate
+.PHONY: help up down test bench lint format generate
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -28,16 +28,20 @@ down: $(VENV)/.ready ## stop the embedded server and remove its data
 test: lint ## run linters and tests, on a fresh embedded server or on TEST_DATABASE_URL
 	$(BIN)/pytest
 
+ROWS ?= 1_000_000
+bench: $(VENV)/.ready ## measure against other designs: make bench ROWS=10_000_000; writes bench/REPORT.md
+	@$(BIN)/python bench/run.py --rows $(ROWS)
+
 lint: $(VENV)/.ready ## check SQL and Python
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/sqlfluff lint sql policies demo
+	$(BIN)/sqlfluff lint sql policies demo bench
 	$(BIN)/squawk sql/*.up.sql policies/*.sql
 
 format: $(VENV)/.ready ## rewrite SQL and Python the way the linters want it
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/sqlfluff fix sql policies demo
+	$(BIN)/sqlfluff fix sql policies demo bench
 
 generate: $(VENV)/.ready ## rewrite sql/schema.sql and policies/README.md from a migrated database
 	REGENERATE=1 $(BIN)/pytest tests/test_generated.py

@@ -13,9 +13,9 @@ from (
         s.*,
         1 + floor(random() * t.companies) as company
     from bench.syncs as s
-    inner join bench.tenants as t on t.n = s.n
+    inner join bench.tenants as t on s.n = t.n
     cross join lateral generate_series(1, s.row_count)
     where s.slice = current_setting('bench.slice')::integer
 ) as s
-inner join bench.companies as c on c.n = s.n and c.place = s.company
+inner join bench.companies as c on s.n = c.n and s.company = c.place
 order by s.created_at;

@@ -1,14 +1,17 @@
-"""Ask one question of one variant: its rows, its time inside the server, its buffers, its plan."""
+"""Ask one question of one variant: its rows, its time inside the server, its buffers."""
 
 import re
+import statistics
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 
-TIMED = "explain (analyze, timing off, buffers off, format json) "
-COUNTED = "explain (analyze, timing off, buffers on, format json) "
+EXPLAIN = "explain (analyze, timing off, buffers {}, format json) "
+BUDGET = 1.0  # seconds for the interleaved runs of one question, once each variant has had its least number
+RUNS = range(5, 21)
 
 
 @dataclass(frozen=True)
@@ -25,47 +28,68 @@ class Question:
     values: Mapping[str, Any]
 
     def _ask(self, statement: str) -> Any:
-        with self.connection.transaction():
+        text = psycopg.ClientCursor(self.connection).mogrify(statement, self.values)
+        with self.connection.transaction(force_rollback=True):
             self.connection.execute("select set_config('app.workspace_id', %s, true)", (str(self.values["workspace"]),))
-            return self.connection.execute(statement).fetchone()
+            return self.connection.execute(text).fetchone()
 
-    def _literal(self, text: str) -> str:
-        return psycopg.ClientCursor(self.connection).mogrify(text, self.values)
-
-    def _explain(self, how: str, statement: str) -> dict[str, Any]:
-        return self._ask(how + statement)[0][0]
+    def _explain(self, buffers: str) -> dict[str, Any]:
+        return self._ask(EXPLAIN.format(buffers) + self.text)[0][0]
 
     def fingerprint(self) -> tuple[int, Any]:
         """Return how many rows the answer has and a sum over them that no other set of rows is likely to have."""
-        text = f"select count(*), sum(hashtextextended(answer::text, 0)) from ({self.text}) as answer"  # noqa: S608
-        return self._ask(self._literal(text))
+        return self._ask(f"select count(*), sum(hashtextextended(answer::text, 0)) from ({self.text}) as answer")
 
     def milliseconds(self) -> float:
-        """Return planning and execution time of the statement with literal values."""
-        plan = self._explain(TIMED, self._literal(self.text))
+        """Return the time inside the server: planning and execution."""
+        plan = self._explain("off")
         return plan["Planning Time"] + plan["Execution Time"]
 
-    def buffers(self) -> int:
-        """Return how many shared buffers the execution touches."""
-        return touched(self._explain(COUNTED, self._literal(self.text)))
+    def once(self) -> tuple[float, int]:
+        """Return the time of one execution that also counts its buffers, and these."""
+        plan = self._explain("on")
+        return plan["Planning Time"] + plan["Execution Time"], touched(plan)
 
-    def prepare(self, name: str) -> "Prepared":
-        """Prepare the statement under a name, and let the server decide on its kind of plan: the sixth time counts."""
+    def prepare(self) -> "Question":
+        """Return the question as a prepared statement, asked often enough for the server to settle on a plan."""
         names = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", self.text)))
-        text = self.text % {key: f"${place}" for place, key in enumerate(names, 1)}
-        self.connection.execute(f"prepare {name} as {text}")
-        arguments = ", ".join(f"%({key})s" for key in names)
-        prepared = Prepared(self.connection, f"execute {name}" + (f"({arguments})" if names else ""), self.values)
+        text = self.text % {name: f"${place}" for place, name in enumerate(names, 1)}
+        arguments = "(" + ", ".join(f"%({name})s" for name in names) + ")" if names else ""
+        self.connection.execute("deallocate all")
+        self.connection.execute(f"prepare asked as {text}")
+        prepared = Question(self.connection, f"execute asked{arguments}", self.values)
         for _ in range(6):
             prepared.milliseconds()
         return prepared
 
-
-class Prepared(Question):
-    """The same as a prepared statement: its time is execution alone but for a look into the plan cache."""
+    def round_trip(self) -> float:
+        """Return the milliseconds a client waits for a whole transaction: begin, name the workspace, ask, commit."""
+        started = time.perf_counter()
+        with self.connection.transaction():
+            if self.connection.info.user == "bench_member":
+                self.connection.execute(
+                    "select set_config('app.workspace_id', %s, true)", (str(self.values["workspace"]),), prepare=True
+                )
+            self.connection.execute(self.text, self.values, prepare=True).fetchall()
+        return (time.perf_counter() - started) * 1000
 
 
 def touched(plan: Mapping[str, Any]) -> int:
-    """Return the shared buffers hit or read by an explained execution, planning aside."""
+    """Return the shared buffers hit or read by an explained execution, its planning aside."""
     node = plan["Plan"]
     return node["Shared Hit Blocks"] + node["Shared Read Blocks"]
+
+
+def interleaved(runs: Mapping[str, Any]) -> dict[str, float]:
+    """Return the median of each of several callables that measure themselves, called in turn.
+
+    :param runs: callables that return milliseconds.
+    """
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    started = time.monotonic()
+    for count in range(RUNS.stop):
+        if count >= RUNS.start and time.monotonic() - started > BUDGET:
+            break
+        for name, run in runs.items():
+            times[name].append(run())
+    return {name: statistics.median(values) for name, values in times.items()}

@@ -4,11 +4,16 @@
 -- security; bench_naive reads it through the policy that most people write.
 create table bench.plain (like core_api.company_workspace_connectors including all);
 insert into bench.plain
-select * from core_api.company_workspace_connectors
-order by pk;
+select j.*  -- noqa: AM04
+from core_api.company_workspace_connectors as j
+order by j.pk;
 alter table bench.plain
 add foreign key (company_pk) references core_api.companies (pk) on update cascade,
 add foreign key (workspace_connector_pk) references core_api.workspace_connectors (pk) on update cascade;
+create sequence bench.plain_pk_seq;
+select setval('bench.plain_pk_seq', (select max(pk) from bench.plain));
+alter table bench.plain alter column pk set default nextval('bench.plain_pk_seq');
+alter sequence bench.plain_pk_seq owner to bench_expert;
 alter table bench.plain owner to bench_expert;
 
 alter table bench.plain enable row level security;
@@ -42,7 +47,7 @@ create policy naive on core_api.workspace_connectors for select to bench_naive u
 create table bench.denormalised (like core_api.company_workspace_connectors, workspace_pk integer not null);
 insert into bench.denormalised
 select
-    j.*,
+    j.*,  -- noqa: AM04
     c.workspace_pk
 from core_api.company_workspace_connectors as j
 inner join core_api.companies as c on j.company_pk = c.pk
@@ -56,5 +61,3 @@ grant usage on schema bench, core_api to bench_expert, bench_naive;
 grant select on core_api.workspaces, core_api.companies, core_api.workspace_connectors to bench_expert, bench_naive;
 grant select on bench.plain to bench_naive;
 grant select on bench.denormalised to bench_expert;
-vacuum analyze bench.plain;
-vacuum analyze bench.denormalised;

@@ -111,7 +111,7 @@ comment on function tenancy.page_keys(integer, uuid, core_api.direction_enum, uu
 'Which rows of the current workspace make up a page, deleted ones only where asked for; error 22023 on a bad limit, and on a cursor that is another workspace''s, a mixed or no row at all, the same for all three.';
 
 -- A bound body: it names tenancy's objects for callers that may not, and search_path has no part in it.
--- noqa: disable=RF01
+-- noqa: disable=RF01, AM04
 create function core_api.company_workspace_connectors_page(
     page_limit integer default null,
     after_id uuid default null,

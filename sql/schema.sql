@@ -28,151 +28,107 @@ CREATE TYPE core_api.direction_enum AS ENUM (
 
 COMMENT ON TYPE core_api.direction_enum IS 'Which way a record travelled: input, pulled from a connector; output, pushed to it. Shared by all connector tables.';
 
--- Name: current_workspace_pk(); Type: FUNCTION; Schema: tenancy; Owner: tenancy_definer
+-- Name: page_keys(integer, uuid, core_api.direction_enum, uuid, uuid, boolean); Type: FUNCTION; Schema: tenancy; Owner: tenancy_definer
 
-CREATE FUNCTION tenancy.current_workspace_pk() RETURNS integer
+CREATE FUNCTION tenancy.page_keys(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, with_deleted boolean) RETURNS integer[]
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
-    AS $_$
-declare
-    uuid_format constant text := '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$';
-    from_app text := nullif(current_setting('app.workspace_id', true), '');
-    from_hasura text := nullif(current_setting('hasura.user', true), '');
-    from_jwt text := nullif(current_setting('request.jwt.claims', true), '');
-    malformed text;
-    claimed uuid;
-    bound_id uuid;
-    bound_pk integer;
-begin
-    if from_hasura is not null then
-        from_hasura := tenancy.json_claim('hasura.user', from_hasura, 'x-hasura-workspace-id');
-    end if;
-    if from_jwt is not null then
-        from_jwt := tenancy.json_claim('request.jwt.claims', from_jwt, 'workspace_id');
-    end if;
-
-    malformed := case
-        when from_app !~ uuid_format then 'app.workspace_id'
-        when from_hasura !~ uuid_format then 'hasura.user (x-hasura-workspace-id)'
-        when from_jwt !~ uuid_format then 'request.jwt.claims (workspace_id)'
-    end;
-    if malformed is not null then
-        raise exception using
-            errcode = 'invalid_parameter_value',
-            message = format('setting %s does not hold a workspace uuid', malformed);
-    end if;
-
-    select r.workspace_pk, w.workspace_id
-    into bound_pk, bound_id
-    from tenancy.workspace_roles as r
-    inner join core_api.workspaces as w on w.pk = r.workspace_pk
-    where r.role_name = session_user;
-
-    claimed := coalesce(from_app, from_hasura, from_jwt)::uuid;
-    if
-        claimed <> from_hasura::uuid
-        or claimed <> from_jwt::uuid
-        or (claimed is not null and bound_pk is not null and bound_id is distinct from claimed)
-    then
-        raise exception using
-            errcode = 'insufficient_privilege',
-            message = 'the sources of the current workspace disagree: ' || concat_ws(
-                ', ',
-                case when from_app is not null then 'app.workspace_id' end,
-                case when from_hasura is not null then 'hasura.user' end,
-                case when from_jwt is not null then 'request.jwt.claims' end,
-                case when bound_pk is not null then format('the binding of role %I', session_user) end
-            ),
-            hint = 'Set one of them, or the same workspace in each; a bound role has no other workspace.';
-    end if;
-
-    if bound_pk is not null then
-        return bound_pk;
-    end if;
-    return (select w.pk from core_api.workspaces as w where w.workspace_id = claimed);
-end
-$_$;
-
-ALTER FUNCTION tenancy.current_workspace_pk() OWNER TO tenancy_definer;
-
--- Name: FUNCTION current_workspace_pk(); Type: COMMENT; Schema: tenancy; Owner: tenancy_definer
-
-COMMENT ON FUNCTION tenancy.current_workspace_pk() IS 'The workspace this transaction works in: named by app.workspace_id, hasura.user or request.jwt.claims, or fixed by tenancy.workspace_roles. Null, so no rows, when none is named or it does not exist; error 42501 when they disagree, 22023 when one is malformed.';
-
--- Name: page_size(integer); Type: FUNCTION; Schema: tenancy; Owner: deployer
-
-CREATE FUNCTION tenancy.page_size(page_limit integer) RETURNS integer
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
     AS $$
+#variable_conflict use_column
+declare
+    wanted constant integer := coalesce(page_limit, 50);
+    connectors constant integer[] := array(
+        select k.pk
+        from tenancy.current_workspace_connectors as k
+        where page_keys.workspace_connector_id is null or k.workspace_connector_id = page_keys.workspace_connector_id
+    );
+    place_at timestamptz := 'infinity';
+    place_pk integer := 0;
+    candidates integer[];
+    companies integer[];
+    keys integer[] := '{}';
 begin
-    if page_limit not between 1 and 1000 then
+    if wanted not between 1 and 1000 then
         raise exception using
             errcode = 'invalid_parameter_value',
             message = format('page_limit must be between 1 and 1000, not %s', page_limit);
     end if;
-    return coalesce(page_limit, 50);
-end
-$$;
 
--- Name: FUNCTION page_size(page_limit integer); Type: COMMENT; Schema: tenancy; Owner: deployer
-
-COMMENT ON FUNCTION tenancy.page_size(page_limit integer) IS 'How many rows a page has at the most: 50 where nothing is asked; error 22023 below 1 and above 1000.';
-
--- Name: page_start(uuid); Type: FUNCTION; Schema: tenancy; Owner: tenancy_definer
-
-CREATE FUNCTION tenancy.page_start(after_id uuid, OUT created_at timestamp with time zone, OUT pk integer) RETURNS record
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
-    AS $$
-begin
-    if after_id is null then
-        created_at := 'infinity';
-        pk := 0;
-        return;
+    if after_id is not null then
+        select j.created_at, j.pk
+        into place_at, place_pk
+        from core_api.company_workspace_connectors as j
+        where
+            j.id = after_id
+            and j.workspace_connector_pk in (select k.pk from tenancy.current_workspace_connectors as k)
+            and j.company_pk in (select c.pk from tenancy.current_workspace_companies as c);
+        if not found then
+            raise exception using
+                errcode = 'invalid_parameter_value',
+                message = 'after_id is not the id of a row of the current workspace';
+        end if;
     end if;
-    select j.created_at, j.pk
-    into created_at, pk
-    from core_api.company_workspace_connectors as j
-    where
-        j.id = after_id
-        and exists (
-            select from tenancy.current_workspace_connectors as k where k.pk = j.workspace_connector_pk
-        )
-        and exists (
-            select from tenancy.current_workspace_companies as c where c.pk = j.company_pk
+
+    if page_keys.company_id is not null then
+        return array(
+            select j.pk
+            from core_api.company_workspace_connectors as j
+            where
+                j.company_pk = (
+                    select c.pk from tenancy.current_workspace_companies as c where c.company_id = page_keys.company_id
+                )
+                and j.workspace_connector_pk = any(connectors)
+                and (j.created_at, j.pk) < (place_at, place_pk)
+                and (with_deleted or j.deleted_at is null)
+                and (page_keys.direction is null or j.direction = page_keys.direction)
+            order by j.created_at desc, j.pk desc
+            limit wanted
         );
-    if pk is null then
-        raise exception using
-            errcode = 'invalid_parameter_value',
-            message = 'after_id is not the id of a row of the current workspace';
     end if;
+
+    -- The newest of each connector, merged. One round, unless a row was forced in whose company is another workspace's.
+    loop
+        select array_agg(merged.pk), array_agg(merged.company_pk), min(merged.created_at)
+        into candidates, companies, place_at
+        from (
+            select newest.*
+            from unnest(connectors) as k (pk)
+            cross join lateral (
+                select j.pk, j.company_pk, j.created_at
+                from core_api.company_workspace_connectors as j
+                where
+                    j.workspace_connector_pk = k.pk
+                    and (j.created_at, j.pk) < (place_at, place_pk)
+                    and (with_deleted or j.deleted_at is null)
+                    and (page_keys.direction is null or j.direction = page_keys.direction)
+                order by j.created_at desc, j.pk desc
+                limit wanted
+            ) as newest
+            order by newest.created_at desc, newest.pk desc
+            limit wanted
+        ) as merged;
+
+        -- A scalar subquery is probed for each candidate; `exists` would read all companies of a big tenant.
+        keys := keys || array(
+            select candidate.pk
+            from unnest(candidates, companies) with ordinality as candidate (pk, company_pk, place)
+            where (
+                select true from tenancy.current_workspace_companies as c where c.pk = candidate.company_pk
+            )
+            order by candidate.place
+        );
+        exit when candidates is null or cardinality(candidates) < wanted or cardinality(keys) >= wanted;
+        place_pk := candidates[wanted];
+    end loop;
+    return keys[:wanted];
 end
 $$;
 
-ALTER FUNCTION tenancy.page_start(after_id uuid, OUT created_at timestamp with time zone, OUT pk integer) OWNER TO tenancy_definer;
+ALTER FUNCTION tenancy.page_keys(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, with_deleted boolean) OWNER TO tenancy_definer;
 
--- Name: FUNCTION page_start(after_id uuid, OUT created_at timestamp with time zone, OUT pk integer); Type: COMMENT; Schema: tenancy; Owner: tenancy_definer
+-- Name: FUNCTION page_keys(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, with_deleted boolean); Type: COMMENT; Schema: tenancy; Owner: tenancy_definer
 
-COMMENT ON FUNCTION tenancy.page_start(after_id uuid, OUT created_at timestamp with time zone, OUT pk integer) IS 'The place of a row of the current workspace, deleted or not, in the order of pages; error 22023, the same for all, where it is another workspace''s, a mixed or no row at all.';
-
--- Name: companies; Type: TABLE; Schema: core_api; Owner: deployer
-
-CREATE TABLE core_api.companies (
-    pk integer NOT NULL,
-    company_id uuid DEFAULT gen_random_uuid() NOT NULL,
-    workspace_pk integer NOT NULL
-);
-
-ALTER TABLE ONLY core_api.companies FORCE ROW LEVEL SECURITY;
-
--- Name: TABLE companies; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON TABLE core_api.companies IS 'The companies of a workspace.';
-
--- Name: COLUMN companies.workspace_pk; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON COLUMN core_api.companies.workspace_pk IS 'The tenant of the company; cannot change while provenance rows point at it.';
+COMMENT ON FUNCTION tenancy.page_keys(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, with_deleted boolean) IS 'Which rows of the current workspace make up a page, deleted ones only where asked for; error 22023 on a bad limit, and on a cursor that is another workspace''s, a mixed or no row at all, the same for all three.';
 
 -- Name: company_workspace_connectors; Type: TABLE; Schema: core_api; Owner: deployer
 
@@ -225,82 +181,12 @@ COMMENT ON COLUMN core_api.company_workspace_connectors.updated_at IS 'When the 
 
 COMMENT ON COLUMN core_api.company_workspace_connectors.deleted_at IS 'Set when the fact was revoked: the row is then outside every active query, visible to the sync role only.';
 
--- Name: workspace_connectors; Type: TABLE; Schema: core_api; Owner: deployer
-
-CREATE TABLE core_api.workspace_connectors (
-    pk integer NOT NULL,
-    workspace_connector_id uuid DEFAULT gen_random_uuid() NOT NULL,
-    workspace_pk integer NOT NULL
-);
-
-ALTER TABLE ONLY core_api.workspace_connectors FORCE ROW LEVEL SECURITY;
-
--- Name: TABLE workspace_connectors; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON TABLE core_api.workspace_connectors IS 'The connectors of a workspace: where its companies are pulled from and pushed to.';
-
--- Name: COLUMN workspace_connectors.workspace_pk; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON COLUMN core_api.workspace_connectors.workspace_pk IS 'The tenant of the connector; cannot change while provenance rows point at it.';
-
--- Name: current_workspace_companies; Type: VIEW; Schema: tenancy; Owner: tenancy_definer
-
-CREATE VIEW tenancy.current_workspace_companies AS
- SELECT pk,
-    company_id
-   FROM core_api.companies c
-  WHERE (workspace_pk = ( SELECT tenancy.current_workspace_pk() AS current_workspace_pk));
-
-ALTER VIEW tenancy.current_workspace_companies OWNER TO tenancy_definer;
-
--- Name: VIEW current_workspace_companies; Type: COMMENT; Schema: tenancy; Owner: tenancy_definer
-
-COMMENT ON VIEW tenancy.current_workspace_companies IS 'What "the company belongs to the current workspace" means, in one place; evaluated with the rights of tenancy_definer.';
-
--- Name: current_workspace_connectors; Type: VIEW; Schema: tenancy; Owner: tenancy_definer
-
-CREATE VIEW tenancy.current_workspace_connectors AS
- SELECT pk,
-    workspace_connector_id
-   FROM core_api.workspace_connectors k
-  WHERE (workspace_pk = ( SELECT tenancy.current_workspace_pk() AS current_workspace_pk));
-
-ALTER VIEW tenancy.current_workspace_connectors OWNER TO tenancy_definer;
-
--- Name: VIEW current_workspace_connectors; Type: COMMENT; Schema: tenancy; Owner: tenancy_definer
-
-COMMENT ON VIEW tenancy.current_workspace_connectors IS 'What "the connector belongs to the current workspace" means, in one place; evaluated with the rights of tenancy_definer.';
-
 -- Name: company_workspace_connectors_page(integer, uuid, core_api.direction_enum, uuid, uuid); Type: FUNCTION; Schema: core_api; Owner: deployer
 
 CREATE FUNCTION core_api.company_workspace_connectors_page(page_limit integer DEFAULT NULL::integer, after_id uuid DEFAULT NULL::uuid, direction core_api.direction_enum DEFAULT NULL::core_api.direction_enum, company_id uuid DEFAULT NULL::uuid, workspace_connector_id uuid DEFAULT NULL::uuid) RETURNS SETOF core_api.company_workspace_connectors
     LANGUAGE sql STABLE
     BEGIN ATOMIC
- SELECT newest.pk,
-     newest.id,
-     newest.company_pk,
-     newest.workspace_connector_pk,
-     newest.direction,
-     newest.created_at,
-     newest.updated_at,
-     newest.deleted_at
-    FROM ((tenancy.page_start(company_workspace_connectors_page.after_id) place(created_at, pk)
-      CROSS JOIN tenancy.current_workspace_connectors k)
-      CROSS JOIN LATERAL ( SELECT j.pk,
-             j.id,
-             j.company_pk,
-             j.workspace_connector_pk,
-             j.direction,
-             j.created_at,
-             j.updated_at,
-             j.deleted_at
-            FROM core_api.company_workspace_connectors j
-           WHERE ((j.workspace_connector_pk = k.pk) AND (ROW(j.created_at, j.pk) < ROW(place.created_at, place.pk)) AND ((company_workspace_connectors_page.direction IS NULL) OR (j.direction = company_workspace_connectors_page.direction)))
-           ORDER BY j.created_at DESC, j.pk DESC
-          LIMIT tenancy.page_size(company_workspace_connectors_page.page_limit)) newest)
-   WHERE ((company_workspace_connectors_page.company_id IS NULL) AND ((company_workspace_connectors_page.workspace_connector_id IS NULL) OR (k.workspace_connector_id = company_workspace_connectors_page.workspace_connector_id)))
- UNION ALL
-  SELECT j.pk,
+ SELECT j.pk,
      j.id,
      j.company_pk,
      j.workspace_connector_pk,
@@ -308,18 +194,89 @@ CREATE FUNCTION core_api.company_workspace_connectors_page(page_limit integer DE
      j.created_at,
      j.updated_at,
      j.deleted_at
-    FROM (((tenancy.page_start(company_workspace_connectors_page.after_id) place(created_at, pk)
-      CROSS JOIN tenancy.current_workspace_companies c)
-      JOIN core_api.company_workspace_connectors j ON ((c.pk = j.company_pk)))
-      JOIN tenancy.current_workspace_connectors k ON ((j.workspace_connector_pk = k.pk)))
-   WHERE ((c.company_id = company_workspace_connectors_page.company_id) AND (ROW(j.created_at, j.pk) < ROW(place.created_at, place.pk)) AND ((company_workspace_connectors_page.direction IS NULL) OR (j.direction = company_workspace_connectors_page.direction)) AND ((company_workspace_connectors_page.workspace_connector_id IS NULL) OR (k.workspace_connector_id = company_workspace_connectors_page.workspace_connector_id)))
-  ORDER BY 6 DESC, 1 DESC
- LIMIT tenancy.page_size(company_workspace_connectors_page.page_limit);
+    FROM core_api.company_workspace_connectors j
+   WHERE (j.pk = ANY (( SELECT tenancy.page_keys(company_workspace_connectors_page.page_limit, company_workspace_connectors_page.after_id, company_workspace_connectors_page.direction, company_workspace_connectors_page.company_id, company_workspace_connectors_page.workspace_connector_id, pg_has_role('connector_sync'::name, 'usage'::text)) AS page_keys)::integer[]))
+   ORDER BY j.created_at DESC, j.pk DESC;
 END;
 
 -- Name: FUNCTION company_workspace_connectors_page(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid); Type: COMMENT; Schema: core_api; Owner: deployer
 
 COMMENT ON FUNCTION core_api.company_workspace_connectors_page(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) IS 'The caller''s visible rows, newest first: page_limit of them (1 to 1000, 50 where null) after the row after_id, which may have been deleted meanwhile; of one direction, company or connector where given. To go on, pass the id of the last row. Error 22023 on a bad limit, or an after_id that is no row of the current workspace.';
+
+-- Name: current_workspace_pk(); Type: FUNCTION; Schema: tenancy; Owner: tenancy_definer
+
+CREATE FUNCTION tenancy.current_workspace_pk() RETURNS integer
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+    uuid_format constant text := '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$';
+    from_app text := nullif(current_setting('app.workspace_id', true), '');
+    from_hasura text;
+    from_jwt text;
+    claimed uuid;
+    claimed_pk integer;
+    bound_pk integer;
+begin
+    -- Every statement runs this twice and pays for each expression: JSON is looked at only where there is some.
+    if current_setting('hasura.user', true) <> '' or current_setting('request.jwt.claims', true) <> '' then
+        from_hasura := nullif(current_setting('hasura.user', true), '');
+        from_jwt := nullif(current_setting('request.jwt.claims', true), '');
+        if from_hasura is not null then
+            from_hasura := tenancy.json_claim('hasura.user', from_hasura, 'x-hasura-workspace-id');
+        end if;
+        if from_jwt is not null then
+            from_jwt := tenancy.json_claim('request.jwt.claims', from_jwt, 'workspace_id');
+        end if;
+    end if;
+
+    if (from_app ~ uuid_format and from_hasura ~ uuid_format and from_jwt ~ uuid_format) is false then
+        raise exception using
+            errcode = 'invalid_parameter_value',
+            message = format(
+                'setting %s does not hold a workspace uuid',
+                case
+                    when from_app !~ uuid_format then 'app.workspace_id'
+                    when from_hasura !~ uuid_format then 'hasura.user (x-hasura-workspace-id)'
+                    else 'request.jwt.claims (workspace_id)'
+                end
+            );
+    end if;
+
+    claimed := coalesce(from_app, from_hasura, from_jwt);
+
+    select w.pk, r.workspace_pk
+    into claimed_pk, bound_pk
+    from (select) as always
+    left join core_api.workspaces as w on w.workspace_id = claimed
+    left join tenancy.workspace_roles as r on r.role_name = session_user;
+
+    if
+        claimed <> from_hasura::uuid
+        or claimed <> from_jwt::uuid
+        or (claimed is not null and bound_pk is not null and claimed_pk is distinct from bound_pk)
+    then
+        raise exception using
+            errcode = 'insufficient_privilege',
+            message = 'the sources of the current workspace disagree: ' || concat_ws(
+                ', ',
+                case when from_app is not null then 'app.workspace_id' end,
+                case when from_hasura is not null then 'hasura.user' end,
+                case when from_jwt is not null then 'request.jwt.claims' end,
+                case when bound_pk is not null then format('the binding of role %I', session_user) end
+            ),
+            hint = 'Set one of them, or the same workspace in each; a bound role has no other workspace.';
+    end if;
+
+    return coalesce(bound_pk, claimed_pk);
+end
+$_$;
+
+ALTER FUNCTION tenancy.current_workspace_pk() OWNER TO tenancy_definer;
+
+-- Name: FUNCTION current_workspace_pk(); Type: COMMENT; Schema: tenancy; Owner: tenancy_definer
+
+COMMENT ON FUNCTION tenancy.current_workspace_pk() IS 'The workspace this transaction works in: named by app.workspace_id, hasura.user or request.jwt.claims, or fixed by tenancy.workspace_roles. Null, so no rows, when none is named or it does not exist; error 42501 when they disagree, 22023 when one is malformed.';
 
 -- Name: hand_to_definer(text[]); Type: PROCEDURE; Schema: tenancy; Owner: deployer
 
@@ -527,6 +484,24 @@ $$;
 
 COMMENT ON FUNCTION tenancy.stamp_timestamps() IS 'Replaces whatever a client sent: created_at is the time of the insert for ever, updated_at that of the last write, pk and id never change.';
 
+-- Name: companies; Type: TABLE; Schema: core_api; Owner: deployer
+
+CREATE TABLE core_api.companies (
+    pk integer NOT NULL,
+    company_id uuid DEFAULT gen_random_uuid() NOT NULL,
+    workspace_pk integer NOT NULL
+);
+
+ALTER TABLE ONLY core_api.companies FORCE ROW LEVEL SECURITY;
+
+-- Name: TABLE companies; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON TABLE core_api.companies IS 'The companies of a workspace.';
+
+-- Name: COLUMN companies.workspace_pk; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON COLUMN core_api.companies.workspace_pk IS 'The tenant of the company; cannot change while provenance rows point at it.';
+
 -- Name: companies_pk_seq; Type: SEQUENCE; Schema: core_api; Owner: deployer
 
 CREATE SEQUENCE core_api.companies_pk_seq
@@ -554,6 +529,24 @@ CREATE SEQUENCE core_api.company_workspace_connectors_pk_seq
 -- Name: company_workspace_connectors_pk_seq; Type: SEQUENCE OWNED BY; Schema: core_api; Owner: deployer
 
 ALTER SEQUENCE core_api.company_workspace_connectors_pk_seq OWNED BY core_api.company_workspace_connectors.pk;
+
+-- Name: workspace_connectors; Type: TABLE; Schema: core_api; Owner: deployer
+
+CREATE TABLE core_api.workspace_connectors (
+    pk integer NOT NULL,
+    workspace_connector_id uuid DEFAULT gen_random_uuid() NOT NULL,
+    workspace_pk integer NOT NULL
+);
+
+ALTER TABLE ONLY core_api.workspace_connectors FORCE ROW LEVEL SECURITY;
+
+-- Name: TABLE workspace_connectors; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON TABLE core_api.workspace_connectors IS 'The connectors of a workspace: where its companies are pulled from and pushed to.';
+
+-- Name: COLUMN workspace_connectors.workspace_pk; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON COLUMN core_api.workspace_connectors.workspace_pk IS 'The tenant of the connector; cannot change while provenance rows point at it.';
 
 -- Name: workspace_connectors_pk_seq; Type: SEQUENCE; Schema: core_api; Owner: deployer
 
@@ -609,6 +602,34 @@ CREATE TABLE tenancy.created_objects (
 -- Name: TABLE created_objects; Type: COMMENT; Schema: tenancy; Owner: deployer
 
 COMMENT ON TABLE tenancy.created_objects IS 'What this package creates, as opposed to finds: only what is listed here is given tenant policies of our own or dropped by a downgrade.';
+
+-- Name: current_workspace_companies; Type: VIEW; Schema: tenancy; Owner: tenancy_definer
+
+CREATE VIEW tenancy.current_workspace_companies AS
+ SELECT pk,
+    company_id
+   FROM core_api.companies c
+  WHERE (workspace_pk = ( SELECT tenancy.current_workspace_pk() AS current_workspace_pk));
+
+ALTER VIEW tenancy.current_workspace_companies OWNER TO tenancy_definer;
+
+-- Name: VIEW current_workspace_companies; Type: COMMENT; Schema: tenancy; Owner: tenancy_definer
+
+COMMENT ON VIEW tenancy.current_workspace_companies IS 'What "the company belongs to the current workspace" means, in one place; evaluated with the rights of tenancy_definer.';
+
+-- Name: current_workspace_connectors; Type: VIEW; Schema: tenancy; Owner: tenancy_definer
+
+CREATE VIEW tenancy.current_workspace_connectors AS
+ SELECT pk,
+    workspace_connector_id
+   FROM core_api.workspace_connectors k
+  WHERE (workspace_pk = ( SELECT tenancy.current_workspace_pk() AS current_workspace_pk));
+
+ALTER VIEW tenancy.current_workspace_connectors OWNER TO tenancy_definer;
+
+-- Name: VIEW current_workspace_connectors; Type: COMMENT; Schema: tenancy; Owner: tenancy_definer
+
+COMMENT ON VIEW tenancy.current_workspace_connectors IS 'What "the connector belongs to the current workspace" means, in one place; evaluated with the rights of tenancy_definer.';
 
 -- Name: mixed_company_workspace_connectors; Type: VIEW; Schema: tenancy; Owner: tenancy_definer
 
@@ -982,41 +1003,11 @@ GRANT USAGE ON SCHEMA tenancy TO tenancy_definer;
 
 REVOKE ALL ON TYPE core_api.direction_enum FROM PUBLIC;
 
--- Name: FUNCTION current_workspace_pk(); Type: ACL; Schema: tenancy; Owner: tenancy_definer
+-- Name: FUNCTION page_keys(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, with_deleted boolean); Type: ACL; Schema: tenancy; Owner: tenancy_definer
 
-REVOKE ALL ON FUNCTION tenancy.current_workspace_pk() FROM PUBLIC;
-GRANT ALL ON FUNCTION tenancy.current_workspace_pk() TO workspace_member;
-GRANT ALL ON FUNCTION tenancy.current_workspace_pk() TO connector_sync;
-
--- Name: FUNCTION page_size(page_limit integer); Type: ACL; Schema: tenancy; Owner: deployer
-
-REVOKE ALL ON FUNCTION tenancy.page_size(page_limit integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION tenancy.page_size(page_limit integer) TO workspace_member;
-GRANT ALL ON FUNCTION tenancy.page_size(page_limit integer) TO connector_sync;
-
--- Name: FUNCTION page_start(after_id uuid, OUT created_at timestamp with time zone, OUT pk integer); Type: ACL; Schema: tenancy; Owner: tenancy_definer
-
-REVOKE ALL ON FUNCTION tenancy.page_start(after_id uuid, OUT created_at timestamp with time zone, OUT pk integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION tenancy.page_start(after_id uuid, OUT created_at timestamp with time zone, OUT pk integer) TO workspace_member;
-GRANT ALL ON FUNCTION tenancy.page_start(after_id uuid, OUT created_at timestamp with time zone, OUT pk integer) TO connector_sync;
-
--- Name: TABLE companies; Type: ACL; Schema: core_api; Owner: deployer
-
-GRANT SELECT ON TABLE core_api.companies TO workspace_member;
-GRANT SELECT ON TABLE core_api.companies TO connector_sync;
-GRANT SELECT ON TABLE core_api.companies TO hasura_service;
-
--- Name: COLUMN companies.pk; Type: ACL; Schema: core_api; Owner: deployer
-
-GRANT SELECT(pk) ON TABLE core_api.companies TO tenancy_definer;
-
--- Name: COLUMN companies.company_id; Type: ACL; Schema: core_api; Owner: deployer
-
-GRANT SELECT(company_id) ON TABLE core_api.companies TO tenancy_definer;
-
--- Name: COLUMN companies.workspace_pk; Type: ACL; Schema: core_api; Owner: deployer
-
-GRANT SELECT(workspace_pk) ON TABLE core_api.companies TO tenancy_definer;
+REVOKE ALL ON FUNCTION tenancy.page_keys(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, with_deleted boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION tenancy.page_keys(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, with_deleted boolean) TO workspace_member;
+GRANT ALL ON FUNCTION tenancy.page_keys(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, with_deleted boolean) TO connector_sync;
 
 -- Name: TABLE company_workspace_connectors; Type: ACL; Schema: core_api; Owner: deployer
 
@@ -1047,6 +1038,7 @@ GRANT SELECT(workspace_connector_pk) ON TABLE core_api.company_workspace_connect
 -- Name: COLUMN company_workspace_connectors.direction; Type: ACL; Schema: core_api; Owner: deployer
 
 GRANT INSERT(direction) ON TABLE core_api.company_workspace_connectors TO connector_sync;
+GRANT SELECT(direction) ON TABLE core_api.company_workspace_connectors TO tenancy_definer;
 
 -- Name: COLUMN company_workspace_connectors.created_at; Type: ACL; Schema: core_api; Owner: deployer
 
@@ -1060,42 +1052,19 @@ GRANT INSERT(updated_at),UPDATE(updated_at) ON TABLE core_api.company_workspace_
 -- Name: COLUMN company_workspace_connectors.deleted_at; Type: ACL; Schema: core_api; Owner: deployer
 
 GRANT INSERT(deleted_at),UPDATE(deleted_at) ON TABLE core_api.company_workspace_connectors TO connector_sync;
-
--- Name: TABLE workspace_connectors; Type: ACL; Schema: core_api; Owner: deployer
-
-GRANT SELECT ON TABLE core_api.workspace_connectors TO workspace_member;
-GRANT SELECT ON TABLE core_api.workspace_connectors TO connector_sync;
-GRANT SELECT ON TABLE core_api.workspace_connectors TO hasura_service;
-
--- Name: COLUMN workspace_connectors.pk; Type: ACL; Schema: core_api; Owner: deployer
-
-GRANT SELECT(pk) ON TABLE core_api.workspace_connectors TO tenancy_definer;
-
--- Name: COLUMN workspace_connectors.workspace_connector_id; Type: ACL; Schema: core_api; Owner: deployer
-
-GRANT SELECT(workspace_connector_id) ON TABLE core_api.workspace_connectors TO tenancy_definer;
-
--- Name: COLUMN workspace_connectors.workspace_pk; Type: ACL; Schema: core_api; Owner: deployer
-
-GRANT SELECT(workspace_pk) ON TABLE core_api.workspace_connectors TO tenancy_definer;
-
--- Name: TABLE current_workspace_companies; Type: ACL; Schema: tenancy; Owner: tenancy_definer
-
-GRANT SELECT ON TABLE tenancy.current_workspace_companies TO workspace_member;
-GRANT SELECT ON TABLE tenancy.current_workspace_companies TO connector_sync;
-GRANT SELECT ON TABLE tenancy.current_workspace_companies TO deployer;
-
--- Name: TABLE current_workspace_connectors; Type: ACL; Schema: tenancy; Owner: tenancy_definer
-
-GRANT SELECT ON TABLE tenancy.current_workspace_connectors TO workspace_member;
-GRANT SELECT ON TABLE tenancy.current_workspace_connectors TO connector_sync;
-GRANT SELECT ON TABLE tenancy.current_workspace_connectors TO deployer;
+GRANT SELECT(deleted_at) ON TABLE core_api.company_workspace_connectors TO tenancy_definer;
 
 -- Name: FUNCTION company_workspace_connectors_page(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid); Type: ACL; Schema: core_api; Owner: deployer
 
 REVOKE ALL ON FUNCTION core_api.company_workspace_connectors_page(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION core_api.company_workspace_connectors_page(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) TO workspace_member;
 GRANT ALL ON FUNCTION core_api.company_workspace_connectors_page(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) TO connector_sync;
+
+-- Name: FUNCTION current_workspace_pk(); Type: ACL; Schema: tenancy; Owner: tenancy_definer
+
+REVOKE ALL ON FUNCTION tenancy.current_workspace_pk() FROM PUBLIC;
+GRANT ALL ON FUNCTION tenancy.current_workspace_pk() TO workspace_member;
+GRANT ALL ON FUNCTION tenancy.current_workspace_pk() TO connector_sync;
 
 -- Name: PROCEDURE hand_to_definer(VARIADIC objects text[]); Type: ACL; Schema: tenancy; Owner: deployer
 
@@ -1122,9 +1091,45 @@ REVOKE ALL ON FUNCTION tenancy.refuse_workspace_move() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION tenancy.stamp_timestamps() FROM PUBLIC;
 
+-- Name: TABLE companies; Type: ACL; Schema: core_api; Owner: deployer
+
+GRANT SELECT ON TABLE core_api.companies TO workspace_member;
+GRANT SELECT ON TABLE core_api.companies TO connector_sync;
+GRANT SELECT ON TABLE core_api.companies TO hasura_service;
+
+-- Name: COLUMN companies.pk; Type: ACL; Schema: core_api; Owner: deployer
+
+GRANT SELECT(pk) ON TABLE core_api.companies TO tenancy_definer;
+
+-- Name: COLUMN companies.company_id; Type: ACL; Schema: core_api; Owner: deployer
+
+GRANT SELECT(company_id) ON TABLE core_api.companies TO tenancy_definer;
+
+-- Name: COLUMN companies.workspace_pk; Type: ACL; Schema: core_api; Owner: deployer
+
+GRANT SELECT(workspace_pk) ON TABLE core_api.companies TO tenancy_definer;
+
 -- Name: SEQUENCE company_workspace_connectors_pk_seq; Type: ACL; Schema: core_api; Owner: deployer
 
 GRANT USAGE ON SEQUENCE core_api.company_workspace_connectors_pk_seq TO connector_sync;
+
+-- Name: TABLE workspace_connectors; Type: ACL; Schema: core_api; Owner: deployer
+
+GRANT SELECT ON TABLE core_api.workspace_connectors TO workspace_member;
+GRANT SELECT ON TABLE core_api.workspace_connectors TO connector_sync;
+GRANT SELECT ON TABLE core_api.workspace_connectors TO hasura_service;
+
+-- Name: COLUMN workspace_connectors.pk; Type: ACL; Schema: core_api; Owner: deployer
+
+GRANT SELECT(pk) ON TABLE core_api.workspace_connectors TO tenancy_definer;
+
+-- Name: COLUMN workspace_connectors.workspace_connector_id; Type: ACL; Schema: core_api; Owner: deployer
+
+GRANT SELECT(workspace_connector_id) ON TABLE core_api.workspace_connectors TO tenancy_definer;
+
+-- Name: COLUMN workspace_connectors.workspace_pk; Type: ACL; Schema: core_api; Owner: deployer
+
+GRANT SELECT(workspace_pk) ON TABLE core_api.workspace_connectors TO tenancy_definer;
 
 -- Name: TABLE workspaces; Type: ACL; Schema: core_api; Owner: deployer
 
@@ -1139,6 +1144,18 @@ GRANT SELECT(pk) ON TABLE core_api.workspaces TO tenancy_definer;
 -- Name: COLUMN workspaces.workspace_id; Type: ACL; Schema: core_api; Owner: deployer
 
 GRANT SELECT(workspace_id) ON TABLE core_api.workspaces TO tenancy_definer;
+
+-- Name: TABLE current_workspace_companies; Type: ACL; Schema: tenancy; Owner: tenancy_definer
+
+GRANT SELECT ON TABLE tenancy.current_workspace_companies TO workspace_member;
+GRANT SELECT ON TABLE tenancy.current_workspace_companies TO connector_sync;
+GRANT SELECT ON TABLE tenancy.current_workspace_companies TO deployer;
+
+-- Name: TABLE current_workspace_connectors; Type: ACL; Schema: tenancy; Owner: tenancy_definer
+
+GRANT SELECT ON TABLE tenancy.current_workspace_connectors TO workspace_member;
+GRANT SELECT ON TABLE tenancy.current_workspace_connectors TO connector_sync;
+GRANT SELECT ON TABLE tenancy.current_workspace_connectors TO deployer;
 
 -- Name: TABLE mixed_company_workspace_connectors; Type: ACL; Schema: tenancy; Owner: tenancy_definer
 

@@ -1,0 +1,6 @@
+-- page index without deleted_at, fillfactor 85: HOT revocations
+drop index core_api.company_workspace_connectors_page_index;
+alter table core_api.company_workspace_connectors set (fillfactor = 85);
+create index company_workspace_connectors_page_index
+on core_api.company_workspace_connectors (workspace_connector_pk, created_at desc, pk desc)
+include (company_pk);

