@@ -62,7 +62,7 @@ begin
     -- Functions are handed to tenancy_definer, which only its members may do; from 16 on, those with the SET option, which
     -- CREATEROLE alone no longer gives.
     if current_setting('server_version_num')::integer >= 160000 then
-        grant_options := ' with inherit false, set true';
+        grant_options := ' with admin true, inherit false, set false';
         if to_regrole('tenancy_definer') is not null then
             hands_over := pg_has_role('tenancy_definer', 'set') or pg_has_role('tenancy_definer', 'member with admin option');
         end if;
@@ -275,6 +275,61 @@ begin
                 from pg_catalog.pg_attribute as a
                 where a.attrelid = e.oid and a.attnum = any(i.indkey) and a.attname in ('pk', 'id')
             )
+        union all
+        select
+            'index',
+            format('index core_api.%I is not "%s": drop index core_api.%1$I;', wanted.name, wanted.definition)
+        from (
+            values
+            (
+                'companies_workspace_pk_pk_unique',
+                'CREATE UNIQUE INDEX companies_workspace_pk_pk_unique ON core_api.companies USING btree (workspace_pk, pk)'
+            ),
+            (
+                'workspace_connectors_workspace_pk_pk_unique',
+                'CREATE UNIQUE INDEX workspace_connectors_workspace_pk_pk_unique ON core_api.workspace_connectors'
+                ' USING btree (workspace_pk, pk)'
+            ),
+            (
+                'company_workspace_connectors_company_pk_index',
+                'CREATE INDEX company_workspace_connectors_company_pk_index ON core_api.company_workspace_connectors'
+                ' USING btree (company_pk)'
+            ),
+            (
+                'company_workspace_connectors_page_index',
+                'CREATE INDEX company_workspace_connectors_page_index ON core_api.company_workspace_connectors'
+                ' USING btree (workspace_connector_pk, created_at DESC, pk DESC) INCLUDE (company_pk, deleted_at)'
+            )
+        ) as wanted (name, definition)
+        inner join pg_catalog.pg_index as i on i.indexrelid = to_regclass('core_api.' || wanted.name)
+        where pg_get_indexdef(i.indexrelid) <> wanted.definition or not i.indisvalid
+        union all
+        select
+            e.name,
+            format(
+                'constraint %I should be called %I: alter table %s rename constraint %1$I to %2$I;',
+                u.conname, wanted.name, e.name
+            )
+        from existing as e
+        inner join pg_catalog.pg_constraint as u on u.conrelid = e.oid and u.contype in ('p', 'u')
+        inner join pg_catalog.pg_attribute as a on a.attrelid = e.oid and u.conkey = array[a.attnum]
+        inner join (
+            values ('pk', 'company_workspace_connectors_pkey'), ('id', 'company_workspace_connectors_id_unique')
+        ) as wanted (column_name, name) on wanted.column_name = a.attname
+        where e.oid = to_regclass('core_api.company_workspace_connectors') and u.conname <> wanted.name
+        union all
+        select
+            e.name,
+            format(
+                'policy %I on %s is restrictive and would hide rows from the guards: limit it to the roles it is meant for,'
+                ' alter policy %1$I on %2$s to your_role;',
+                p.polname, e.name
+            )
+        from existing as e
+        inner join pg_catalog.pg_policy as p on p.polrelid = e.oid
+        where
+            e.oid is distinct from to_regclass('core_api.company_workspace_connectors')
+            and not p.polpermissive and p.polcmd in ('r', '*') and 0 = any(p.polroles)
         union all
         select
             e.name,

@@ -12,6 +12,7 @@ revoke all on core_api.company_workspace_connectors from workspace_member, conne
 revoke all on schema tenancy from tenancy_definer;
 revoke all on schema core_api from workspace_member, connector_sync, hasura_service, tenancy_definer;
 drop procedure tenancy.hand_to_definer(text[]);
+drop procedure tenancy.revoke_all(text[]);
 
 do $$
 declare

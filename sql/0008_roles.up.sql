@@ -26,70 +26,48 @@ begin
 end
 $$;
 
--- Default privileges of the host may have handed out more than the matrix allows: a table created here starts from nothing.
--- Its owner migrates; it neither deletes nor truncates rows, not even by `truncate companies cascade`.
-do $$
+create procedure tenancy.revoke_all(variadic objects text[])
+language plpgsql
+set search_path = ''
+as $$
 declare
-    surplus record;
+    object text;
+    grantee text;
 begin
-    execute format(
-        'revoke delete, truncate on core_api.company_workspace_connectors from %I',
-        (
-            select pg_get_userbyid(c.relowner) from pg_catalog.pg_class as c
-            where c.oid = 'core_api.company_workspace_connectors'::regclass
-        )
-    );
-
-    for surplus in
-        select distinct
-            case when c.relkind = 'S' then 'sequence' else 'table' end as kind,
-            c.oid::regclass as relation,
-            case when a.grantee = 0 then 'public' else a.grantee::regrole::text end as grantee
-        from pg_catalog.pg_class as c
-        cross join lateral aclexplode(c.relacl) as a
-        where
-            c.oid in (
-                'core_api.company_workspace_connectors'::regclass,
-                'core_api.company_workspace_connectors_pk_seq'::regclass
-            )
-            and a.grantee <> c.relowner
-    loop
-        execute format('revoke all on %s %s from %s', surplus.kind, surplus.relation, surplus.grantee);
+    foreach object in array objects loop
+        for grantee in
+            select distinct case a.grantee when 0 then 'public' else a.grantee::regrole::text end
+            from (
+                select c.relowner, c.relacl
+                from pg_catalog.pg_class as c
+                where object like 'table %' and c.oid = to_regclass(substr(object, 7))
+                union all
+                select c.relowner, c.relacl
+                from pg_catalog.pg_class as c
+                where object like 'sequence %' and c.oid = to_regclass(substr(object, 10))
+                union all
+                select n.nspowner, n.nspacl
+                from pg_catalog.pg_namespace as n
+                where object like 'schema %' and n.oid = to_regnamespace(substr(object, 8))
+                union all
+                select t.typowner, coalesce(t.typacl, acldefault('T', t.typowner))
+                from pg_catalog.pg_type as t
+                where object like 'type %' and t.oid = to_regtype(substr(object, 6))
+                union all
+                select p.proowner, coalesce(p.proacl, acldefault('f', p.proowner))
+                from pg_catalog.pg_proc as p
+                where object like 'routine %' and p.oid = to_regprocedure(substr(object, 9))
+            ) as o (owner, acl)
+            cross join aclexplode(o.acl) as a
+            where a.grantee <> o.owner
+        loop
+            execute format('revoke all on %s from %s', object, grantee);
+        end loop;
     end loop;
 end
 $$;
-
-grant usage on schema core_api to workspace_member, connector_sync, hasura_service, tenancy_definer;
-grant usage on schema tenancy to tenancy_definer;
-
-grant select on core_api.company_workspace_connectors to workspace_member, connector_sync, hasura_service;
--- created_at and updated_at because ORMs always send them; the stamp trigger ignores what they send.
-grant
-insert (company_pk, workspace_connector_pk, direction, created_at, updated_at, deleted_at),
-update (updated_at, deleted_at)
-on core_api.company_workspace_connectors to connector_sync;
-grant usage on sequence core_api.company_workspace_connectors_pk_seq to connector_sync;
-
-grant select (pk, workspace_id) on core_api.workspaces to tenancy_definer;
-grant select (pk, company_id, workspace_pk) on core_api.companies to tenancy_definer;
-grant select (pk, workspace_connector_id, workspace_pk) on core_api.workspace_connectors to tenancy_definer;
-grant
-select (pk, id, company_pk, workspace_connector_pk, created_at) on core_api.company_workspace_connectors to tenancy_definer;
-
--- Readers resolve relations on the parents that this package created; an adopted parent is the host's to grant.
-do $$
-declare
-    parent text;
-begin
-    for parent in
-        select o.object_name
-        from tenancy.created_objects as o
-        where o.object_name in ('core_api.workspaces', 'core_api.companies', 'core_api.workspace_connectors')
-    loop
-        execute format('grant select on %s to workspace_member, connector_sync, hasura_service', parent);
-    end loop;
-end
-$$;
+comment on procedure tenancy.revoke_all (text []) is
+'For migrations: takes every privilege on new objects from everyone but their owner, PUBLIC and those whom the host''s default privileges favour included, so that grants start from nothing.';
 
 create procedure tenancy.hand_to_definer(variadic objects text[])
 language plpgsql
@@ -126,6 +104,82 @@ begin
     end;
 end
 $$;
-revoke all on procedure tenancy.hand_to_definer(text[]) from public;
 comment on procedure tenancy.hand_to_definer (text []) is
 'For migrations: makes tenancy_definer the owner of functions and views, so that they see all rows; the caller keeps SELECT on the views and is no member of the role afterwards.';
+
+call tenancy.revoke_all(
+    'schema tenancy',
+    'table tenancy.created_objects',
+    'table tenancy.cwc_schema_version',
+    'routine tenancy.stamp_timestamps()',
+    'routine tenancy.revoke_all(text[])',
+    'routine tenancy.hand_to_definer(text[])'
+);
+
+-- The same for what was created in core_api; what was adopted has been checked.
+do $$
+declare
+    created_object text;
+begin
+    for created_object in
+        select kind.name || o.object_name || kind.suffix
+        from tenancy.created_objects as o
+        inner join (
+            values
+            ('core_api', 'schema ', ''),
+            ('core_api.direction_enum', 'type ', ''),
+            ('core_api.workspaces', 'table ', ''),
+            ('core_api.companies', 'table ', ''),
+            ('core_api.workspace_connectors', 'table ', ''),
+            ('core_api.company_workspace_connectors', 'table ', ''),
+            ('core_api.workspaces', 'sequence ', '_pk_seq'),
+            ('core_api.companies', 'sequence ', '_pk_seq'),
+            ('core_api.workspace_connectors', 'sequence ', '_pk_seq'),
+            ('core_api.company_workspace_connectors', 'sequence ', '_pk_seq')
+        ) as kind (object_name, name, suffix) using (object_name)
+    loop
+        call tenancy.revoke_all(created_object);
+    end loop;
+
+    -- The owner migrates; it neither deletes nor truncates rows, not even by `truncate companies cascade`.
+    execute format(
+        'revoke delete, truncate on core_api.company_workspace_connectors from %I',
+        (
+            select pg_get_userbyid(c.relowner) from pg_catalog.pg_class as c
+            where c.oid = 'core_api.company_workspace_connectors'::regclass
+        )
+    );
+end
+$$;
+
+grant usage on schema core_api to workspace_member, connector_sync, hasura_service, tenancy_definer;
+grant usage on schema tenancy to tenancy_definer;
+
+grant select on core_api.company_workspace_connectors to workspace_member, connector_sync, hasura_service;
+-- created_at and updated_at because ORMs always send them; the stamp trigger ignores what they send.
+grant
+insert (company_pk, workspace_connector_pk, direction, created_at, updated_at, deleted_at),
+update (updated_at, deleted_at)
+on core_api.company_workspace_connectors to connector_sync;
+grant usage on sequence core_api.company_workspace_connectors_pk_seq to connector_sync;
+
+grant select (pk, workspace_id) on core_api.workspaces to tenancy_definer;
+grant select (pk, company_id, workspace_pk) on core_api.companies to tenancy_definer;
+grant select (pk, workspace_connector_id, workspace_pk) on core_api.workspace_connectors to tenancy_definer;
+grant
+select (pk, id, company_pk, workspace_connector_pk, created_at) on core_api.company_workspace_connectors to tenancy_definer;
+
+-- Readers resolve relations on the parents that this package created; an adopted parent is the host's to grant.
+do $$
+declare
+    parent text;
+begin
+    for parent in
+        select o.object_name
+        from tenancy.created_objects as o
+        where o.object_name in ('core_api.workspaces', 'core_api.companies', 'core_api.workspace_connectors')
+    loop
+        execute format('grant select on %s to workspace_member, connector_sync, hasura_service', parent);
+    end loop;
+end
+$$;

@@ -38,7 +38,6 @@ begin
     return nullif(claims ->> key, '');
 end
 $$;
-revoke all on function tenancy.json_claim(text, text, text) from public;
 comment on function tenancy.json_claim(text, text, text) is
 'The value of one key of a setting that holds a JSON object; null where the key is absent or empty, error 22023 naming the setting where it is not a JSON object.';
 
@@ -111,8 +110,6 @@ begin
     return coalesce(bound_pk, claimed_pk);
 end
 $$;
-revoke all on function tenancy.current_workspace_pk() from public;
-grant execute on function tenancy.current_workspace_pk() to workspace_member, connector_sync;
 comment on function tenancy.current_workspace_pk() is
 'The workspace this transaction works in: named by app.workspace_id, hasura.user or request.jwt.claims, or fixed by tenancy.workspace_roles. Null, so no rows, when none is named or it does not exist; error 42501 when they disagree, 22023 when one is malformed.';
 
@@ -136,8 +133,16 @@ where k.workspace_pk = (select tenancy.current_workspace_pk());
 comment on view tenancy.current_workspace_connectors is
 'What "the connector belongs to the current workspace" means, in one place; evaluated with the rights of tenancy_definer.';
 
+call tenancy.revoke_all(
+    'table tenancy.workspace_roles',
+    'table tenancy.current_workspace_companies',
+    'table tenancy.current_workspace_connectors',
+    'routine tenancy.json_claim(text, text, text)',
+    'routine tenancy.current_workspace_pk()'
+);
 grant select on tenancy.current_workspace_companies, tenancy.current_workspace_connectors
 to workspace_member, connector_sync;
+grant execute on function tenancy.current_workspace_pk() to workspace_member, connector_sync;
 
 grant select (role_name, workspace_pk) on tenancy.workspace_roles to tenancy_definer;
 grant execute on function tenancy.json_claim(text, text, text) to tenancy_definer;

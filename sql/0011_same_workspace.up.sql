@@ -41,7 +41,6 @@ begin
     return null;
 end
 $$;
-revoke all on function tenancy.refuse_mixed_inserts() from public;
 comment on function tenancy.refuse_mixed_inserts() is
 'Error 23514 when a statement inserts a row whose company and connector differ in workspace; it sees all rows, whoever inserts.';
 
@@ -68,7 +67,6 @@ begin
     return null;
 end
 $$;
-revoke all on function tenancy.refuse_mixed_update() from public;
 comment on function tenancy.refuse_mixed_update() is
 'Error 23514 when an update or a cascade gives a row a company and a connector of different workspaces.';
 
@@ -116,7 +114,6 @@ begin
     return null;
 end
 $$;
-revoke all on function tenancy.refuse_workspace_move() from public;
 comment on function tenancy.refuse_workspace_move() is
 'Error 23514 when a parent with provenance rows changes workspace, by update or by delete and insert in one statement; 25000 when the transaction cannot see whether it has any.';
 
@@ -166,6 +163,12 @@ for each statement execute function tenancy.refuse_workspace_move('workspace_con
 comment on trigger workspace_connectors_refuse_workspace_replacement on core_api.workspace_connectors is
 'Nor is it replaced, in one statement, by a connector of another workspace with the same pk.';
 
+call tenancy.revoke_all(
+    'table tenancy.mixed_company_workspace_connectors',
+    'routine tenancy.refuse_mixed_inserts()',
+    'routine tenancy.refuse_mixed_update()',
+    'routine tenancy.refuse_workspace_move()'
+);
 call tenancy.hand_to_definer(
     'view tenancy.mixed_company_workspace_connectors',
     'function tenancy.refuse_mixed_inserts()',

@@ -106,7 +106,6 @@ begin
     return keys[:wanted];
 end
 $$;
-revoke all on function tenancy.page_keys(integer, uuid, core_api.direction_enum, uuid, uuid, boolean) from public;
 comment on function tenancy.page_keys(integer, uuid, core_api.direction_enum, uuid, uuid, boolean) is
 'Which rows of the current workspace make up a page, deleted ones only where asked for; error 22023 on a bad limit, and on a cursor that is another workspace''s, a mixed or no row at all, the same for all three.';
 
@@ -138,9 +137,10 @@ begin atomic
         )::integer[])
     order by j.created_at desc, j.pk desc;
 end;
-revoke all on function core_api.company_workspace_connectors_page(
-    integer, uuid, core_api.direction_enum, uuid, uuid
-) from public;
+call tenancy.revoke_all(
+    'routine tenancy.page_keys(integer, uuid, core_api.direction_enum, uuid, uuid, boolean)',
+    'routine core_api.company_workspace_connectors_page(integer, uuid, core_api.direction_enum, uuid, uuid)'
+);
 grant execute on function
 tenancy.page_keys(integer, uuid, core_api.direction_enum, uuid, uuid, boolean),
 core_api.company_workspace_connectors_page(integer, uuid, core_api.direction_enum, uuid, uuid)

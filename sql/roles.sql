@@ -12,7 +12,7 @@ declare
     deployer text := current_setting('cwc_schema.deployer');
 begin
     if current_setting('server_version_num')::integer >= 160000 then
-        execute format('grant tenancy_definer to %I with inherit false, set true', deployer);
+        execute format('grant tenancy_definer to %I with admin true, inherit false, set false', deployer);
     else
         execute format('grant tenancy_definer to %I', deployer);
         raise notice 'Version 15 knows no membership without inheritance. After the upgrade: revoke tenancy_definer from %;',

@@ -461,6 +461,53 @@ ALTER FUNCTION tenancy.refuse_workspace_move() OWNER TO tenancy_definer;
 
 COMMENT ON FUNCTION tenancy.refuse_workspace_move() IS 'Error 23514 when a parent with provenance rows changes workspace, by update or by delete and insert in one statement; 25000 when the transaction cannot see whether it has any.';
 
+-- Name: revoke_all(text[]); Type: PROCEDURE; Schema: tenancy; Owner: deployer
+
+CREATE PROCEDURE tenancy.revoke_all(VARIADIC objects text[])
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+    object text;
+    grantee text;
+begin
+    foreach object in array objects loop
+        for grantee in
+            select distinct case a.grantee when 0 then 'public' else a.grantee::regrole::text end
+            from (
+                select c.relowner, c.relacl
+                from pg_catalog.pg_class as c
+                where object like 'table %' and c.oid = to_regclass(substr(object, 7))
+                union all
+                select c.relowner, c.relacl
+                from pg_catalog.pg_class as c
+                where object like 'sequence %' and c.oid = to_regclass(substr(object, 10))
+                union all
+                select n.nspowner, n.nspacl
+                from pg_catalog.pg_namespace as n
+                where object like 'schema %' and n.oid = to_regnamespace(substr(object, 8))
+                union all
+                select t.typowner, coalesce(t.typacl, acldefault('T', t.typowner))
+                from pg_catalog.pg_type as t
+                where object like 'type %' and t.oid = to_regtype(substr(object, 6))
+                union all
+                select p.proowner, coalesce(p.proacl, acldefault('f', p.proowner))
+                from pg_catalog.pg_proc as p
+                where object like 'routine %' and p.oid = to_regprocedure(substr(object, 9))
+            ) as o (owner, acl)
+            cross join aclexplode(o.acl) as a
+            where a.grantee <> o.owner
+        loop
+            execute format('revoke all on %s from %s', object, grantee);
+        end loop;
+    end loop;
+end
+$$;
+
+-- Name: PROCEDURE revoke_all(VARIADIC objects text[]); Type: COMMENT; Schema: tenancy; Owner: deployer
+
+COMMENT ON PROCEDURE tenancy.revoke_all(VARIADIC objects text[]) IS 'For migrations: takes every privilege on new objects from everyone but their owner, PUBLIC and those whom the host''s default privileges favour included, so that grants start from nothing.';
+
 -- Name: stamp_timestamps(); Type: FUNCTION; Schema: tenancy; Owner: deployer
 
 CREATE FUNCTION tenancy.stamp_timestamps() RETURNS trigger
@@ -1086,6 +1133,10 @@ REVOKE ALL ON FUNCTION tenancy.refuse_mixed_update() FROM PUBLIC;
 -- Name: FUNCTION refuse_workspace_move(); Type: ACL; Schema: tenancy; Owner: tenancy_definer
 
 REVOKE ALL ON FUNCTION tenancy.refuse_workspace_move() FROM PUBLIC;
+
+-- Name: PROCEDURE revoke_all(VARIADIC objects text[]); Type: ACL; Schema: tenancy; Owner: deployer
+
+REVOKE ALL ON PROCEDURE tenancy.revoke_all(VARIADIC objects text[]) FROM PUBLIC;
 
 -- Name: FUNCTION stamp_timestamps(); Type: ACL; Schema: tenancy; Owner: deployer
 

@@ -144,13 +144,14 @@ def test_a_hosts_own_version_table_is_untouched(server: Server, empty: psycopg.C
 
 
 def test_default_privileges_of_the_host_hand_out_nothing(server: Server, empty: psycopg.Connection) -> None:
-    empty.execute(f"alter default privileges for role {DEPLOYER} grant all on tables to public, outsider_login")
-    empty.execute(f"alter default privileges for role {DEPLOYER} grant all on sequences to public, outsider_login")
+    for kind in ("tables", "sequences", "functions", "types", "schemas"):
+        empty.execute(
+            f"alter default privileges for role {DEPLOYER} grant all on {kind}"
+            " to public, outsider_login, workspace_member"
+        )
     upgrade(server, "cwc_empty")
-    table, sequence = "core_api.company_workspace_connectors", "core_api.company_workspace_connectors_pk_seq"
-    for grantee in ("public", "outsider_login"):
-        assert not scalar(empty, "select has_table_privilege(%s, %s, 'select, insert, truncate')", grantee, table)
-        assert not scalar(empty, "select has_sequence_privilege(%s, %s, 'usage, select, update')", grantee, sequence)
+    assert cli.main(["--database-url", server.url("cwc_empty"), "verify"]) == cli.DONE
+    downgrade(server, "cwc_empty")
 
 
 # The command line
