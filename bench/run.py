@@ -34,7 +34,7 @@ LOGINS = {
     "bench_naive": "",
 }
 SETTINGS = {
-    "shared_buffers": f"{min(8, os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') // 2**32)}GB",
+    "shared_buffers": f"{max(1, min(8, os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') // (3 * 2**30)))}GB",
     "fsync": "off",
     "jit": "off",
     "autovacuum": "off",
@@ -90,8 +90,8 @@ def load(url: str, rows: int) -> str:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"drop database if exists {name}")
         connection.execute(f"create database {name} owner bench_deployer")
-    found = conninfo_to_dict(url)
-    deployer = f"postgresql://bench_deployer:{PASSWORD}@/{name}?host={found['host']}&port={found.get('port', 5432)}"
+        host, port = connection.info.host, connection.info.port
+    deployer = f"postgresql://bench_deployer:{PASSWORD}@/{name}?host={host}&port={port}"
     config = Config(ROOT / "alembic.ini", stdout=io.StringIO())
     config.attributes["database_url"] = deployer
     command.upgrade(config, "head")
@@ -198,12 +198,13 @@ def write_everything(database: str, titles: Collection[str] = tuple(WRITES)) -> 
 
 def hot_share(connection: psycopg.Connection, table: str, values: dict[str, Any]) -> tuple[int, float]:
     """Return how many rows a revocation updates, and which share of them within their page and without the indexes."""
+    counters = "select n_tup_upd, n_tup_hot_upd from pg_stat_xact_user_tables where relid = %s::regclass"
     with connection.transaction(force_rollback=True):
         connection.execute("select set_config('app.workspace_id', %s, true)", (str(values["workspace"]),))
+        before = connection.execute(counters, (table,)).fetchone() or (0, 0)
         connection.execute(REVOKE.format(table=table), values)
-        total, hot = connection.execute(
-            "select n_tup_upd, n_tup_hot_upd from pg_stat_xact_user_tables where relid = %s::regclass", (table,)
-        ).fetchone()
+        after = connection.execute(counters, (table,)).fetchone()
+    total, hot = (new - old for new, old in zip(after, before, strict=True))
     return total, hot / total
 
 
