@@ -1,5 +1,5 @@
 -- 0000 down: run after the last revision is gone: removes the version table, and its schema unless others put objects there.
--- locks: ACCESS EXCLUSIVE on the version table, for milliseconds.
+-- locks: ACCESS EXCLUSIVE on tenancy.cwc_schema_version
 
 drop table if exists tenancy.cwc_schema_version;
 

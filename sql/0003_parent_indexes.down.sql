@@ -1,5 +1,5 @@
 -- 0003 down: drops the two indexes, unless they were there before.
--- locks: ACCESS EXCLUSIVE on companies and workspace_connectors, for milliseconds.
+-- locks: ACCESS EXCLUSIVE on companies, workspace_connectors
 
 do $$
 declare

@@ -1,13 +1,9 @@
 -- 0003: the unique indexes on (workspace_pk, pk) of companies and workspace_connectors, built while the application writes.
--- locks: SHARE UPDATE EXCLUSIVE on one parent at a time while its rows are read twice; reads and writes go on.
+-- locks: SHARE UPDATE EXCLUSIVE on companies, workspace_connectors while rows are read
 -- Statements between "next" lines run one by one, outside a transaction, as CREATE INDEX CONCURRENTLY demands.
 -- squawk-ignore-file ban-concurrent-index-creation-in-transaction
 
--- It waits for transactions that are older than itself, but nobody waits for it.
-set lock_timeout = '10min';
-
--- next
--- What an interrupted build left behind.
+-- What an interrupted build left behind, under ACCESS EXCLUSIVE for milliseconds.
 do $$
 declare
     leftover regclass;
@@ -28,6 +24,10 @@ end
 $$;
 
 -- next
+-- A build waits for transactions that are older than itself, but nobody waits for it.
+set lock_timeout = '10min';
+
+-- next
 -- Unique, so that workspace_pk is a key column: an update of it then conflicts with every foreign-key check on the row,
 -- which is what makes the same-workspace guards safe under concurrency. The policies read it too.
 create unique index concurrently if not exists companies_workspace_pk_pk_unique
@@ -38,4 +38,4 @@ create unique index concurrently if not exists workspace_connectors_workspace_pk
 on core_api.workspace_connectors (workspace_pk, pk);
 
 -- next
-set lock_timeout = '2s';
+set lock_timeout = '500ms';

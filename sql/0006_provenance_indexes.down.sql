@@ -1,5 +1,5 @@
 -- 0006 down: drops the indexes, unless they were there before.
--- locks: ACCESS EXCLUSIVE on company_workspace_connectors, for milliseconds.
+-- locks: ACCESS EXCLUSIVE on company_workspace_connectors
 
 do $$
 declare

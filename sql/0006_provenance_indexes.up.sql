@@ -1,13 +1,9 @@
 -- 0006: the indexes, built, and the foreign keys, validated, while the application reads and writes.
--- locks: SHARE UPDATE EXCLUSIVE on company_workspace_connectors while its rows are read; ROW SHARE on the parents.
+-- locks: SHARE UPDATE EXCLUSIVE on company_workspace_connectors while rows are read; ROW SHARE on companies, workspace_connectors while rows are read
 -- Statements between "next" lines run one by one, outside a transaction, as CREATE INDEX CONCURRENTLY demands.
 -- squawk-ignore-file ban-concurrent-index-creation-in-transaction
 
--- It waits for transactions that are older than itself, but nobody waits for it.
-set lock_timeout = '10min';
-
--- next
--- What an interrupted build left behind.
+-- What an interrupted build left behind, under ACCESS EXCLUSIVE for milliseconds.
 do $$
 declare
     leftover regclass;
@@ -26,6 +22,10 @@ begin
     end loop;
 end
 $$;
+
+-- next
+-- A build waits for transactions that are older than itself, but nobody waits for it.
+set lock_timeout = '10min';
 
 -- next
 create index concurrently if not exists company_workspace_connectors_company_pk_index
@@ -69,4 +69,4 @@ end
 $$;
 
 -- next
-set lock_timeout = '2s';
+set lock_timeout = '500ms';
