@@ -1,5 +1,5 @@
 -- 0011 down: rows may span two workspaces again; the policies alone keep them from tenants.
--- locks: ACCESS EXCLUSIVE on company_workspace_connectors and the parents, for milliseconds.
+-- locks: ACCESS EXCLUSIVE on companies, company_workspace_connectors, tenancy.mixed_company_workspace_connectors, workspace_connectors
 
 drop trigger workspace_connectors_refuse_workspace_replacement on core_api.workspace_connectors;
 drop trigger workspace_connectors_refuse_workspace_move on core_api.workspace_connectors;

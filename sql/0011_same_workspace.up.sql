@@ -1,5 +1,5 @@
 -- 0011: a row whose company and connector differ in workspace cannot be stored, and a parent with rows cannot move away.
--- locks: SHARE ROW EXCLUSIVE on company_workspace_connectors and the parents while every row is read once.
+-- locks: ACCESS SHARE on companies, company_workspace_connectors, workspace_connectors while rows are read; SHARE ROW EXCLUSIVE on companies, company_workspace_connectors, workspace_connectors
 
 create view tenancy.mixed_company_workspace_connectors as
 select
@@ -14,6 +14,28 @@ inner join core_api.workspace_connectors as k on j.workspace_connector_pk = k.pk
 where c.workspace_pk <> k.workspace_pk;
 comment on view tenancy.mixed_company_workspace_connectors is
 'Rows whose company and connector belong to different workspaces. There must be none; no tenant sees one, whichever half is theirs.';
+
+call tenancy.revoke_all('table tenancy.mixed_company_workspace_connectors');
+call tenancy.hand_to_definer('view tenancy.mixed_company_workspace_connectors');
+
+-- Every row is read before the triggers take their locks, which then last for milliseconds. A row that is stored meanwhile is
+-- found by 0014: a trigger is there for every statement that takes its lock after this revision, and this revision's locks
+-- have waited for all others to end, so what 0014 finds is all there is and nothing can be added to it.
+do $$
+declare
+    mixed bigint;
+begin
+    select count(*) into mixed from tenancy.mixed_company_workspace_connectors;
+    if mixed > 0 then
+        raise exception using
+            errcode = 'object_not_in_prerequisite_state',
+            message = format('%s rows have a company and a connector of different workspaces; no guard was added', mixed),
+            hint = 'List them: select j.pk, c.workspace_pk, k.workspace_pk from core_api.company_workspace_connectors j '
+            'join core_api.companies c on c.pk = j.company_pk '
+            'join core_api.workspace_connectors k on k.pk = j.workspace_connector_pk where c.workspace_pk <> k.workspace_pk;';
+    end if;
+end
+$$;
 
 -- Each statement's new rows at once. The foreign keys have locked both parents by then, so neither can move any more.
 create function tenancy.refuse_mixed_inserts()
@@ -117,22 +139,7 @@ $$;
 comment on function tenancy.refuse_workspace_move() is
 'Error 23514 when a parent with provenance rows changes workspace, by update or by delete and insert in one statement; 25000 when the transaction cannot see whether it has any.';
 
-create trigger company_workspace_connectors_refuse_mixed_inserts
-after insert on core_api.company_workspace_connectors
-referencing new table as inserted
-for each statement execute function tenancy.refuse_mixed_inserts();
-comment on trigger company_workspace_connectors_refuse_mixed_inserts on core_api.company_workspace_connectors is
-'Integrity under the policies: no role, not even a superuser, stores a row that spans two workspaces.';
-
--- No column list: a trigger of the host may change a column that the statement does not name.
-create trigger company_workspace_connectors_refuse_mixed_update
-after update on core_api.company_workspace_connectors
-for each row
-when (old.company_pk <> new.company_pk or old.workspace_connector_pk <> new.workspace_connector_pk)
-execute function tenancy.refuse_mixed_update();
-comment on trigger company_workspace_connectors_refuse_mixed_update on core_api.company_workspace_connectors is
-'The same for updates and cascades that point a row at another company or connector.';
-
+-- The parents first, as an application writes them: who holds a lock on a parent may still insert the row that points at it.
 create trigger companies_refuse_workspace_move
 after update on core_api.companies
 for each row
@@ -163,32 +170,29 @@ for each statement execute function tenancy.refuse_workspace_move('workspace_con
 comment on trigger workspace_connectors_refuse_workspace_replacement on core_api.workspace_connectors is
 'Nor is it replaced, in one statement, by a connector of another workspace with the same pk.';
 
+create trigger company_workspace_connectors_refuse_mixed_inserts
+after insert on core_api.company_workspace_connectors
+referencing new table as inserted
+for each statement execute function tenancy.refuse_mixed_inserts();
+comment on trigger company_workspace_connectors_refuse_mixed_inserts on core_api.company_workspace_connectors is
+'Integrity under the policies: no role, not even a superuser, stores a row that spans two workspaces.';
+
+-- No column list: a trigger of the host may change a column that the statement does not name.
+create trigger company_workspace_connectors_refuse_mixed_update
+after update on core_api.company_workspace_connectors
+for each row
+when (old.company_pk <> new.company_pk or old.workspace_connector_pk <> new.workspace_connector_pk)
+execute function tenancy.refuse_mixed_update();
+comment on trigger company_workspace_connectors_refuse_mixed_update on core_api.company_workspace_connectors is
+'The same for updates and cascades that point a row at another company or connector.';
+
 call tenancy.revoke_all(
-    'table tenancy.mixed_company_workspace_connectors',
     'routine tenancy.refuse_mixed_inserts()',
     'routine tenancy.refuse_mixed_update()',
     'routine tenancy.refuse_workspace_move()'
 );
 call tenancy.hand_to_definer(
-    'view tenancy.mixed_company_workspace_connectors',
     'function tenancy.refuse_mixed_inserts()',
     'function tenancy.refuse_mixed_update()',
     'function tenancy.refuse_workspace_move()'
 );
-
--- The triggers' locks have kept writers out since, so what is found here is all there is and all there will be.
-do $$
-declare
-    mixed bigint;
-begin
-    select count(*) into mixed from tenancy.mixed_company_workspace_connectors;
-    if mixed > 0 then
-        raise exception using
-            errcode = 'object_not_in_prerequisite_state',
-            message = format('%s rows have a company and a connector of different workspaces; no guard was added', mixed),
-            hint = 'List them: select j.pk, c.workspace_pk, k.workspace_pk from core_api.company_workspace_connectors j '
-            'join core_api.companies c on c.pk = j.company_pk '
-            'join core_api.workspace_connectors k on k.pk = j.workspace_connector_pk where c.workspace_pk <> k.workspace_pk;';
-    end if;
-end
-$$;
