@@ -44,4 +44,4 @@ format: $(VENV)/.ready ## rewrite SQL and Python the way the linters want it
 	$(BIN)/sqlfluff fix sql policies demo bench
 
 generate: $(VENV)/.ready ## rewrite sql/schema.sql and policies/README.md from a migrated database
-	REGENERATE=1 $(BIN)/pytest tests/test_generated.py
+	REGENERATE=1 $(BIN)/pytest tests/test_generated.py tests/test_locks.py

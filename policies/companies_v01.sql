@@ -1,5 +1,5 @@
 -- companies: each tenant's readers see the companies of their workspace; a table that was adopted keeps the host's own policies.
--- locks: ACCESS EXCLUSIVE on companies, for milliseconds; no row is read.
+-- locks: ACCESS EXCLUSIVE on companies
 
 do $$
 begin

@@ -1,5 +1,5 @@
 -- company_workspace_connectors: a row belongs to the current workspace when its company and its connector both do.
--- locks: ACCESS EXCLUSIVE on company_workspace_connectors, for milliseconds; no row is read.
+-- locks: ACCESS EXCLUSIVE on company_workspace_connectors
 
 create policy member_reads_active_rows on core_api.company_workspace_connectors
 for select

@@ -1,5 +1,5 @@
 -- workspace_connectors: each tenant's readers see the connectors of their workspace; a table that was adopted keeps the host's own policies.
--- locks: ACCESS EXCLUSIVE on workspace_connectors, for milliseconds; no row is read.
+-- locks: ACCESS EXCLUSIVE on workspace_connectors
 
 do $$
 begin

@@ -1,5 +1,5 @@
 -- workspaces: each tenant's readers see their own workspace; a table that was adopted keeps the host's own policies.
--- locks: ACCESS EXCLUSIVE on workspaces, for milliseconds; no row is read.
+-- locks: ACCESS EXCLUSIVE on workspaces
 
 do $$
 begin

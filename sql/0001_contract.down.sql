@@ -1,5 +1,5 @@
 -- 0001 down: forgets what was created and what was found; the schema goes unless it still holds a version table.
--- locks: none that anything waits for.
+-- locks: ACCESS EXCLUSIVE on tenancy.created_objects
 
 drop table tenancy.created_objects;
 

@@ -1,5 +1,5 @@
 -- 0001: what exists already is compared with the contract; if anything differs all of it is listed and nothing has changed.
--- locks: none that anything waits for; rows of an existing company_workspace_connectors are read once.
+-- locks: ACCESS SHARE on companies, company_workspace_connectors, workspace_connectors while rows are read
 
 create schema if not exists tenancy;
 comment on schema tenancy is

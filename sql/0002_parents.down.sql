@@ -1,5 +1,5 @@
 -- 0002 down: drops the parents that this package created; what was adopted stays as it was found.
--- locks: ACCESS EXCLUSIVE on the parents created here, for milliseconds.
+-- locks: ACCESS EXCLUSIVE on companies, companies_pk_seq, workspace_connectors, workspace_connectors_pk_seq, workspaces, workspaces_pk_seq
 
 do $$
 declare

@@ -1,5 +1,5 @@
 -- 0002: schema core_api and the three parents, where they do not exist; those that do have been checked and stay as they are.
--- locks: none that anything waits for.
+-- locks: none
 
 create schema if not exists core_api;
 

@@ -1,5 +1,5 @@
 -- 0004 down: drops the enum if this package created it; refused while a sibling table uses it.
--- locks: none that anything waits for.
+-- locks: none
 
 do $$
 begin

@@ -1,5 +1,5 @@
 -- 0004: the native enum that says which way a record travelled, where it does not exist.
--- locks: none that anything waits for.
+-- locks: none
 
 do $$
 begin

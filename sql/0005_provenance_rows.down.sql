@@ -1,5 +1,5 @@
 -- 0005 down: drops the table and every provenance row in it, unless it was adopted: then only what was added to it.
--- locks: ACCESS EXCLUSIVE on company_workspace_connectors, companies and workspace_connectors, for milliseconds.
+-- locks: ACCESS EXCLUSIVE on companies, company_workspace_connectors, company_workspace_connectors_pk_seq, workspace_connectors
 
 do $$
 declare

@@ -1,5 +1,5 @@
 -- 0005: the provenance rows: which connector a company was pulled from or pushed to, one row for each fact of each sync.
--- locks: SHARE ROW EXCLUSIVE on companies, workspace_connectors and an existing table, for milliseconds; no row is read.
+-- locks: SHARE ROW EXCLUSIVE on companies, company_workspace_connectors, workspace_connectors
 
 create table if not exists core_api.company_workspace_connectors (
     pk serial,

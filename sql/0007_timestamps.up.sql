@@ -1,5 +1,5 @@
 -- 0007: the database stamps created_at and updated_at, whatever a client sends.
--- locks: SHARE ROW EXCLUSIVE on company_workspace_connectors, for milliseconds; no row is read.
+-- locks: SHARE ROW EXCLUSIVE on company_workspace_connectors
 
 create function tenancy.stamp_timestamps()
 returns trigger

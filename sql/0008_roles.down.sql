@@ -1,5 +1,5 @@
 -- 0008 down: takes the grants back and drops the roles this package created, except those still used by a login or a database.
--- locks: none that anything waits for.
+-- locks: none
 
 revoke all (pk, workspace_id) on core_api.workspaces from tenancy_definer;
 revoke all (pk, company_id, workspace_pk) on core_api.companies from tenancy_definer;

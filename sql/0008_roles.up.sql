@@ -1,5 +1,5 @@
 -- 0008: the group roles where they do not exist, and what each may do with which column.
--- locks: none that anything waits for.
+-- locks: none
 
 -- Roles belong to the whole cluster: two databases may get here at the same moment, and one of them finds the role made.
 do $$

@@ -1,5 +1,5 @@
 -- 0009 down: drops the context and every role binding; a tenant's direct login sees nothing until it is bound again.
--- locks: ACCESS EXCLUSIVE on workspaces, for milliseconds.
+-- locks: ACCESS EXCLUSIVE on tenancy.current_workspace_companies, tenancy.current_workspace_connectors, tenancy.workspace_roles, workspaces
 
 drop view tenancy.current_workspace_connectors;
 drop view tenancy.current_workspace_companies;

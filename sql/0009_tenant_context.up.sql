@@ -1,5 +1,5 @@
 -- 0009: who the current workspace is, and which companies and connectors belong to it.
--- locks: SHARE ROW EXCLUSIVE on workspaces, for milliseconds; no row is read.
+-- locks: SHARE ROW EXCLUSIVE on workspaces
 
 create table tenancy.workspace_roles (
     role_name name not null,

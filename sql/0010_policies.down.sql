@@ -1,5 +1,5 @@
 -- 0010 down: removes the policies; on a table created here row-level security stays, so nobody but a superuser sees a row.
--- locks: ACCESS EXCLUSIVE on company_workspace_connectors and the parents, for milliseconds.
+-- locks: ACCESS EXCLUSIVE on companies, company_workspace_connectors, workspace_connectors, workspaces
 
 drop policy definer_reads_every_row on core_api.company_workspace_connectors;
 drop policy hasura_reads_every_row on core_api.company_workspace_connectors;

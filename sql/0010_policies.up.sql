@@ -1,5 +1,5 @@
 -- 0010: row-level security on a table that was adopted; on one created here it has been on from the start.
--- locks: ACCESS EXCLUSIVE on company_workspace_connectors, for milliseconds; no row is read.
+-- locks: ACCESS EXCLUSIVE on company_workspace_connectors
 
 insert into tenancy.created_objects (object_name)
 select c.added

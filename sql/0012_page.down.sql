@@ -1,5 +1,5 @@
 -- 0012 down: drops the page function; a client that pages must sort and cut for itself again.
--- locks: none that anything waits for.
+-- locks: none
 
 drop function core_api.company_workspace_connectors_page(integer, uuid, core_api.direction_enum, uuid, uuid);
 drop function tenancy.page_keys(integer, uuid, core_api.direction_enum, uuid, uuid, boolean);

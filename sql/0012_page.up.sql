@@ -1,5 +1,5 @@
 -- 0012: pages of the visible rows, newest first, each continuing after a row that the page before it showed.
--- locks: none that anything waits for.
+-- locks: none
 
 -- It finds; the page function shows. The definer's rights let it place a cursor row that was deleted since it was shown, and
 -- walk the page index without the policies' check of each candidate: what it returns is checked before and shown through them.

@@ -1,5 +1,5 @@
 -- For a DBA, before an upgrade by a deployer that may not create roles; `cwc-schema sql --roles NAME` names the deployer.
--- locks: none that anything waits for.
+-- locks: none
 
 create role workspace_member nologin;
 create role connector_sync nologin;
