@@ -19,8 +19,8 @@ call tenancy.revoke_all('table tenancy.mixed_company_workspace_connectors');
 call tenancy.hand_to_definer('view tenancy.mixed_company_workspace_connectors');
 
 -- Every row is read before the triggers take their locks, which then last for milliseconds. A row that is stored meanwhile is
--- found by 0014: a trigger is there for every statement that takes its lock after this revision, and this revision's locks
--- have waited for all others to end, so what 0014 finds is all there is and nothing can be added to it.
+-- found by the next revision: every statement that takes its lock after this one meets the triggers, and this one's locks
+-- have waited for all others to end, so what is found there is all there is and nothing can be added to it.
 do $$
 declare
     mixed bigint;

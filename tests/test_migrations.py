@@ -143,6 +143,7 @@ def test_a_hosts_own_version_table_is_untouched(server: Server, empty: psycopg.C
     assert scalar(empty, "select version_num from public.alembic_version") == "x"
 
 
+@pytest.mark.usefixtures("database")  # its template has made the group roles
 def test_default_privileges_of_the_host_hand_out_nothing(server: Server, empty: psycopg.Connection) -> None:
     for kind in ("tables", "sequences", "functions", "types", "schemas"):
         empty.execute(

@@ -2,13 +2,13 @@
 
 from cwc_schema.migrations import sqlfile
 
-revision = "0014_no_mixed_rows"
-down_revision = "0012_page"
+revision = "0012_no_mixed_rows"
+down_revision = "0011_same_workspace"
 
 
 def upgrade() -> None:
-    sqlfile.run("sql/0014_no_mixed_rows.up.sql")
+    sqlfile.run("sql/0012_no_mixed_rows.up.sql")
 
 
 def downgrade() -> None:
-    sqlfile.run("sql/0014_no_mixed_rows.down.sql")
+    sqlfile.run("sql/0012_no_mixed_rows.down.sql")

@@ -1,4 +1,4 @@
--- 0012 down: drops the page function; a client that pages must sort and cut for itself again.
+-- 0013 down: drops the page function; a client that pages must sort and cut for itself again.
 -- locks: none
 
 drop function core_api.company_workspace_connectors_page(integer, uuid, core_api.direction_enum, uuid, uuid);

@@ -1,4 +1,4 @@
--- 0014: no row that was there before the guards, or came while they were being added, spans two workspaces.
+-- 0012: no row that was there before the guards, or came while they were being added, spans two workspaces.
 -- locks: ACCESS SHARE on companies, company_workspace_connectors, workspace_connectors while rows are read
 
 -- No lock is needed: the guards are committed, so the rows that this reads are the only ones that could be mixed.

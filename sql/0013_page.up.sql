@@ -1,4 +1,4 @@
--- 0012: pages of the visible rows, newest first, each continuing after a row that the page before it showed.
+-- 0013: pages of the visible rows, newest first, each continuing after a row that the page before it showed.
 -- locks: none
 
 -- It finds; the page function shows. The definer's rights let it place a cursor row that was deleted since it was shown, and
