@@ -142,7 +142,8 @@ call tenancy.revoke_all(
 );
 grant select on tenancy.current_workspace_companies, tenancy.current_workspace_connectors
 to workspace_member, connector_sync;
-grant execute on function tenancy.current_workspace_pk() to workspace_member, connector_sync;
+-- hasura_service for a view that mentions it; like the others it may not name anything in tenancy.
+grant execute on function tenancy.current_workspace_pk() to workspace_member, connector_sync, hasura_service;
 
 grant select (role_name, workspace_pk) on tenancy.workspace_roles to tenancy_definer;
 grant execute on function tenancy.json_claim(text, text, text) to tenancy_definer;

@@ -1,0 +1,14 @@
+"""The API in SQL: the resource document, create, delete and revoke."""
+
+from cwc_schema.migrations import sqlfile
+
+revision = "0013_api"
+down_revision = "0012_page"
+
+
+def upgrade() -> None:
+    sqlfile.run("sql/0013_api.up.sql")
+
+
+def downgrade() -> None:
+    sqlfile.run("sql/0013_api.down.sql")

@@ -1,0 +1,7 @@
+-- 0014 down: drops Hasura's page function; Hasura's metadata must have stopped tracking it before.
+-- locks: none that anything waits for.
+
+drop function core_api.company_workspace_connectors_session_page(
+    json, integer, uuid, core_api.direction_enum, uuid, uuid
+);
+drop function tenancy.session_page_keys(json, integer, uuid, core_api.direction_enum, uuid, uuid);
