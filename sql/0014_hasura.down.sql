@@ -1,6 +1,9 @@
--- 0014 down: drops Hasura's page function; Hasura's metadata must have stopped tracking it before.
+-- 0014 down: drops Hasura's page functions; Hasura's metadata must have stopped tracking them before.
 -- locks: none that anything waits for.
 
+drop function core_api.workspace_company_workspace_connectors(
+    core_api.workspaces, integer, uuid, core_api.direction_enum, uuid, uuid
+);
 drop function core_api.company_workspace_connectors_session_page(
     json, integer, uuid, core_api.direction_enum, uuid, uuid
 );

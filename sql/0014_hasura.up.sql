@@ -76,7 +76,46 @@ to hasura_service;
 comment on function core_api.company_workspace_connectors_session_page(
     json, integer, uuid, core_api.direction_enum, uuid, uuid
 ) is
-'For Hasura: company_workspace_connectors_page of the workspace in its session variables, active rows only. Arguments and errors are the same; without a workspace there are no rows.';
+'For Hasura: company_workspace_connectors_page of the workspace in its session variables, active rows only. Arguments and errors are the same; without a workspace there are no rows. Hasura joins them with its permission and keeps no order: continue a page of the workspace''s documents instead.';
+
+-- Hasura would shuffle the rows of a page that it joins with a permission, and only pk, which it hides, tells the order of rows of
+-- one batch. One value keeps its order.
+create function core_api.workspace_company_workspace_connectors(
+    workspace core_api.workspaces,
+    page_limit integer default null,
+    after_id uuid default null,
+    direction core_api.direction_enum default null,
+    company_id uuid default null,
+    workspace_connector_id uuid default null
+)
+returns json
+language sql
+stable
+begin atomic
+    select
+        coalesce(
+            json_agg(core_api.company_workspace_connector_document(j) order by j.created_at desc, j.pk desc), '[]'
+        )
+    from
+        core_api.company_workspace_connectors_session_page(
+            json_build_object('x-hasura-workspace-id', (workspace_company_workspace_connectors.workspace).workspace_id),
+            workspace_company_workspace_connectors.page_limit,
+            workspace_company_workspace_connectors.after_id,
+            workspace_company_workspace_connectors.direction,
+            workspace_company_workspace_connectors.company_id,
+            workspace_company_workspace_connectors.workspace_connector_id
+        ) as j;
+end;
+revoke all on function core_api.workspace_company_workspace_connectors(
+    core_api.workspaces, integer, uuid, core_api.direction_enum, uuid, uuid
+) from public;
+grant execute on function core_api.workspace_company_workspace_connectors(
+    core_api.workspaces, integer, uuid, core_api.direction_enum, uuid, uuid
+) to hasura_service;
+comment on function core_api.workspace_company_workspace_connectors(
+    core_api.workspaces, integer, uuid, core_api.direction_enum, uuid, uuid
+) is
+'For Hasura: a page of the workspace''s active rows as an array of resource objects, newest first. To go on, pass the id of the last one as after_id.';
 
 call tenancy.hand_to_definer(
     'function tenancy.session_page_keys(json, integer, uuid, core_api.direction_enum, uuid, uuid)'

@@ -1,10 +1,13 @@
-"""Hasura's connection: reads every row without naming a tenant, writes nothing unless it holds the sync role too."""
+"""Hasura's connection: reads every row without naming a tenant, writes nothing unless it holds the sync role too.
+
+The statements below have the shape of those that graphql-engine v2 sends.
+"""
 
 import json
 
 import psycopg
 import pytest
-from conftest import ACME, GLOBEX, Connect, scalar
+from conftest import ACME, GLOBEX, UNKNOWN, Connect, scalar
 from psycopg import errors
 
 TABLE = "core_api.company_workspace_connectors"
@@ -77,3 +80,232 @@ def test_a_session_of_two_workspaces_is_refused(connect: Connect) -> None:
     hasura = connect("hasura_sync_login", settings={**session_of(ACME), "app.workspace_id": GLOBEX})
     with pytest.raises(errors.InsufficientPrivilege, match=r"app\.workspace_id, hasura\.user"):
         hasura.execute(f"update {TABLE} set deleted_at = now()")
+
+
+# What Hasura sends
+
+
+def test_hasura_casts_to_the_bare_name_of_the_enum_once_its_search_path_says_so(
+    clone: psycopg.Connection, connect: Connect
+) -> None:
+    with pytest.raises(errors.UndefinedObject, match="direction_enum"):
+        connect("hasura_login", dbname=clone.info.dbname).execute("select 'input'::direction_enum")
+    clone.execute(f"alter role hasura_login in database {clone.info.dbname} set search_path = core_api, public")
+    clone.commit()
+    hasura = connect("hasura_login", dbname=clone.info.dbname)
+    assert scalar(hasura, "select ('input')::direction_enum") == "input"
+    filtered = f"""select count(*) from {TABLE} as "_root.base" where ("direction") = (('input')::"direction_enum")"""
+    assert scalar(hasura, filtered) == 5
+    with pytest.raises(errors.UndefinedObject, match="direction_enum"):
+        connect("hasura_login").execute("select 'input'::direction_enum")
+
+
+PAGE = "core_api.company_workspace_connectors_session_page"
+LIST = """
+    select json_agg("root") from (
+        select core_api.workspace_company_workspace_connectors("_root.base", %(limit)s, %(after)s) as "root"
+        from core_api.workspaces as "_root.base"
+        where "_root.base"."workspace_id" = ((%(session)s::json) ->> 'x-hasura-workspace-id')::uuid
+    ) as "_root"
+"""
+
+
+def session(workspace: str | None, key: str = "x-hasura-workspace-id") -> str:
+    return json.dumps({"x-hasura-role": "workspace_member", key: workspace})
+
+
+def page(connection: psycopg.Connection, document: str | None, **arguments: object) -> list[int]:
+    """Return the keys of a page, as Hasura calls the function: the session first, the others by name."""
+    names = "".join(f", {name} => %({name})s" for name in arguments)
+    query = f"select pk from {PAGE}(%(session)s::json{names})"
+    return [pk for (pk,) in connection.execute(query, {"session": document, **arguments})]
+
+
+def as_member(connect: Connect, workspace: str, **arguments: object) -> list[int]:
+    """Return the keys of the same page as a member has it from the database."""
+    names = ", ".join(f"{name} => %({name})s" for name in arguments)
+    query = f"select pk from core_api.company_workspace_connectors_page({names})"
+    return [pk for (pk,) in connect("member_login", workspace).execute(query, arguments)]
+
+
+@pytest.mark.parametrize("workspace", [ACME, GLOBEX])
+@pytest.mark.parametrize("arguments", [{}, {"page_limit": 1}, {"direction": "input"}, {"direction": "output"}])
+def test_the_page_of_a_session_is_the_page_of_a_member(
+    workspace: str, arguments: dict[str, object], as_hasura: psycopg.Connection, connect: Connect
+) -> None:
+    found = page(as_hasura, session(workspace), **arguments)
+    assert found == as_member(connect, workspace, **arguments)
+    assert found != []
+
+
+def test_a_page_continues_after_a_row_of_the_session_only(
+    as_hasura: psycopg.Connection, as_superuser: psycopg.Connection
+) -> None:
+    newest, *others = page(as_hasura, session(ACME))
+    cursor = scalar(as_superuser, f"select id from {TABLE} where pk = %s", newest)
+    assert page(as_hasura, session(ACME), after_id=cursor) == others
+    for foreign in (cursor, UNKNOWN):
+        with pytest.raises(errors.InvalidParameterValue, match="after_id"), as_hasura.transaction():
+            page(as_hasura, session(GLOBEX), after_id=foreign)
+
+
+@pytest.mark.parametrize(
+    "document", ["{}", session(""), session(None), session(ACME, "X-Hasura-Workspace-Id"), session(UNKNOWN)]
+)
+def test_a_session_without_a_workspace_has_an_empty_page(document: str, as_hasura: psycopg.Connection) -> None:
+    assert page(as_hasura, document) == []
+    assert page(as_hasura, session(ACME)) != []
+
+
+@pytest.mark.parametrize(
+    "document", [session("acme"), session(ACME + " or true"), session(ACME + "\n"), "[]", '"text"', "null", None]
+)
+def test_a_malformed_session_is_refused_by_name(document: str | None, as_hasura: psycopg.Connection) -> None:
+    with pytest.raises(errors.InvalidParameterValue, match="hasura_session") as refusal:
+        page(as_hasura, document)
+    assert "acme" not in str(refusal.value)
+
+
+def test_a_session_that_is_not_json_is_refused(as_hasura: psycopg.Connection) -> None:
+    with pytest.raises(errors.InvalidTextRepresentation):
+        page(as_hasura, "{x-hasura-workspace-id}")
+
+
+def test_a_page_leaves_the_workspace_of_its_caller_as_it_was(connect: Connect) -> None:
+    hasura = connect("hasura_login")
+    page(hasura, session(ACME))
+    assert scalar(hasura, "select current_setting('app.workspace_id')") == ""
+    hasura.execute("select set_config('app.workspace_id', %s, true)", (GLOBEX,))
+    page(hasura, session(ACME))
+    assert scalar(hasura, "select current_setting('app.workspace_id')") == GLOBEX
+    with pytest.raises(errors.InvalidParameterValue), hasura.transaction():
+        page(hasura, session(ACME), page_limit=0)
+    assert scalar(hasura, "select current_setting('app.workspace_id')") == GLOBEX
+
+
+def test_a_page_of_another_workspace_than_the_mutations_is_refused(connect: Connect) -> None:
+    hasura = connect("hasura_login", settings=session_of(ACME))
+    assert page(hasura, session(ACME)) != []
+    with pytest.raises(errors.InsufficientPrivilege, match=r"app\.workspace_id, hasura\.user"):
+        page(hasura, session(GLOBEX))
+
+
+@pytest.mark.parametrize("login", ["member_login", "sync_login", "outsider_login"])
+def test_the_page_of_a_session_is_for_hasura_alone(login: str, connect: Connect) -> None:
+    with pytest.raises(errors.InsufficientPrivilege):
+        page(connect(login, ACME), session(ACME))
+
+
+def test_the_documents_of_a_workspace_come_page_by_page_in_their_order(
+    clone: psycopg.Connection, connect: Connect
+) -> None:
+    clone.execute(
+        f"insert into {TABLE} (company_pk, workspace_connector_pk, direction)"
+        " select c.pk, k.pk, 'input' from core_api.companies as c inner join core_api.workspace_connectors as k"
+        " using (workspace_pk) cross join generate_series(1, 20)"
+    )
+    clone.commit()
+    hasura = connect("hasura_login", dbname=clone.info.dbname)
+    member = connect("member_login", ACME, dbname=clone.info.dbname)
+    wanted = [str(public) for (public,) in member.execute(f"select id from {TABLE} order by created_at desc, pk desc")]
+    seen: list[str] = []
+    while True:
+        arguments = {"session": session(ACME), "limit": 50, "after": seen[-1] if seen else None}
+        (found,) = scalar_row(hasura, arguments)
+        if not found:
+            break
+        assert {document["type"] for document in found} == {"company_workspace_connector"}
+        seen += [document["id"] for document in found]
+    assert seen == wanted
+    assert len(seen) == 183
+
+
+def scalar_row(connection: psycopg.Connection, arguments: dict[str, object]) -> list[list[dict[str, str]]]:
+    """Return what Hasura's query for the documents of the session's workspace answers."""
+    row = connection.execute(LIST, arguments).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def test_batched_subscriptions_keep_their_sessions_apart(as_hasura: psycopg.Connection, connect: Connect) -> None:
+    multiplexed = f"""
+        select "_subs"."result_id", "_fld_resp"."root" as "result"
+        from unnest(%s::uuid[], %s::json[]) as "_subs" ("result_id", "result_vars")
+        left outer join lateral (
+            select json_build_object('pages', "pages"."root") as "root"
+            from (
+                select coalesce(json_agg("row"."pk"), '[]') as "root"
+                from (
+                    select "base"."pk"
+                    from {PAGE}((("_subs"."result_vars" #>> array['session']))::json) as "base"
+                    where "base"."deleted_at" is null
+                ) as "row"
+            ) as "pages"
+        ) as "_fld_resp" on ('true')
+    """
+    sessions = [ACME, GLOBEX, UNKNOWN, ACME]
+    cohorts = [f"00000000-0000-4000-8000-{number:012}" for number in range(len(sessions))]
+    variables = [json.dumps({"session": json.loads(session(workspace)), "query": {}}) for workspace in sessions]
+    found = {str(cohort): result["pages"] for cohort, result in as_hasura.execute(multiplexed, (cohorts, variables))}
+    acme, globex = as_member(connect, ACME), as_member(connect, GLOBEX)
+    assert [found[cohort] for cohort in cohorts] == [acme, globex, [], acme]
+
+
+def test_a_mutation_creates_and_shows_its_row(connect: Connect, as_superuser: psycopg.Connection) -> None:
+    hasura = connect("hasura_sync_login")
+    hasura.execute(f"""set local "hasura.user" = '{session_of(ACME)["hasura.user"]}'""")
+    mutation = """
+        select json_agg("root") from (
+            select core_api.company_workspace_connector_document("_base") as "root"
+            from core_api.create_company_workspace_connector(%s, %s, ('input')::core_api.direction_enum) as "_base"
+        ) as "_root"
+    """
+    own, foreign = (
+        as_superuser.execute(
+            "select c.company_id, k.workspace_connector_id from core_api.companies as c"
+            " cross join core_api.workspace_connectors as k where c.pk = %s and k.pk = %s",
+            pair,
+        ).fetchone()
+        for pair in ((11, 101), (21, 201))
+    )
+    (document,) = scalar(hasura, mutation, *own)
+    assert document["relationships"]["company"]["data"]["id"] == str(own[0])
+    with pytest.raises(errors.ForeignKeyViolation, match="of the current workspace"):
+        hasura.execute(mutation, foreign)
+
+
+def test_a_mutations_rows_are_judged_by_the_policies(connect: Connect) -> None:
+    insert = f"""
+        with "m" as (
+            insert into {TABLE} ("company_pk", "workspace_connector_pk", "direction")
+            values (%s, %s, 'output') returning *, true as "check"
+        )
+        select json_build_object('affected_rows', (select count(*) from "m")) from "m"
+    """
+    hasura = connect("hasura_sync_login", settings=session_of(ACME))
+    assert scalar(hasura, insert, 11, 101) == {"affected_rows": 1}
+    with pytest.raises(errors.InsufficientPrivilege, match="row-level security"):
+        hasura.execute(insert, (21, 201))
+
+
+@pytest.mark.parametrize(
+    ("user", "error"),
+    [
+        ("{}", errors.InsufficientPrivilege),
+        (session(""), errors.InsufficientPrivilege),
+        (session(ACME, "X-Hasura-Workspace-Id"), errors.InsufficientPrivilege),
+        ("", errors.InsufficientPrivilege),
+        ("garbage", errors.InvalidParameterValue),
+        (session("garbage"), errors.InvalidParameterValue),
+    ],
+)
+def test_a_mutation_without_a_proper_session_writes_nothing(
+    user: str, error: type[Exception], connect: Connect, as_superuser: psycopg.Connection
+) -> None:
+    connector = scalar(as_superuser, "select workspace_connector_id from core_api.workspace_connectors where pk = 101")
+    for statement in (
+        f"insert into {TABLE} (company_pk, workspace_connector_pk, direction) values (11, 101, 'input')",
+        f"select core_api.revoke_workspace_connector('{connector}')",
+    ):
+        with pytest.raises(error):
+            connect("hasura_sync_login", settings={"hasura.user": user}).execute(statement)
