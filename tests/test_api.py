@@ -5,7 +5,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from conftest import ACME, GLOBEX, UNKNOWN, Connect, scalar
+from conftest import ACME, DEPLOYER, GLOBEX, UNKNOWN, Connect, Server, scalar, upgrade
 from psycopg import errors
 from psycopg.types.json import Jsonb
 
@@ -118,6 +118,43 @@ def test_a_made_up_row_reveals_no_other_workspaces_ids(
     assert scalar(connect(login, ACME), query) is None
     assert scalar(connect(login, ACME), query.replace(f"{company_pk}, {connector_pk}", "11, 101")) is not None
     assert scalar(connect(login), query.replace(f"{company_pk}, {connector_pk}", "11, 101")) is None
+
+
+def test_on_adopted_parents_a_member_has_documents_without_a_privilege_on_them(
+    server: Server, empty: psycopg.Connection
+) -> None:
+    empty.execute(
+        f"""
+        set role {DEPLOYER};
+        create schema core_api;
+        create table core_api.workspaces (pk serial primary key, workspace_id uuid unique);
+        create table core_api.companies (
+            pk serial primary key, company_id uuid unique, workspace_pk int not null references core_api.workspaces
+        );
+        create table core_api.workspace_connectors (
+            pk serial primary key, workspace_connector_id uuid unique,
+            workspace_pk int not null references core_api.workspaces
+        );
+        reset role
+        """
+    )
+    upgrade(server, "cwc_empty")
+    empty.execute(f"insert into core_api.workspaces values (1, '{ACME}')")
+    empty.execute(f"insert into core_api.companies values (11, '{EXAMPLE_COMPANY}', 1)")
+    empty.execute(f"insert into core_api.workspace_connectors values (101, '{EXAMPLE_CONNECTOR}', 1)")
+    for group in ("workspace_member", "connector_sync"):
+        with empty.transaction(force_rollback=True):
+            empty.execute(f"set local role {group}")
+            empty.execute("select set_config('app.workspace_id', %s, true)", (ACME,))
+            if group == "connector_sync":
+                empty.execute(CREATE, (EXAMPLE_COMPANY, EXAMPLE_CONNECTOR, "input"))
+                assert EXAMPLE_COMPANY in scalar(empty, DOCUMENT)
+            made_up = f"row(1, '{UNKNOWN}', 11, 101, 'input', now(), now(), null)::{TABLE}"
+            assert EXAMPLE_CONNECTOR in scalar(
+                empty, f"select core_api.company_workspace_connector_document({made_up})::text"
+            )
+            with pytest.raises(errors.InsufficientPrivilege):
+                empty.execute("select company_id from core_api.companies")
 
 
 def test_a_login_without_a_group_has_no_documents(connect: Connect) -> None:
