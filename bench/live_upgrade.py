@@ -200,7 +200,8 @@ def build(uri: str, host: str, rows: int) -> tuple[str, list[tuple[str, str]]]:
         version = connection.execute("select current_setting('server_version')").fetchone()[0]
         sizes = connection.execute(
             "select relname || ' (' || relnatts || ' columns)',"
-            " to_char(reltuples::bigint, 'FM999,999,999') || ' rows, ' || pg_size_pretty(pg_total_relation_size(oid)) from pg_class"
+            " to_char(reltuples::bigint, 'FM999,999,999') || ' rows, ' || pg_size_pretty(pg_total_relation_size(oid))"
+            " from pg_class"
             " where relnamespace = 'core_api'::regnamespace and relkind = 'r' order by reltuples desc, relname"
         ).fetchall()
     return version, sizes
@@ -254,9 +255,10 @@ PostgreSQL {version} with its own settings (max_wal_size 8GB), {machine()}, serv
 | the host, before | |
 |---|---|
 {"".join(f"| {name} | {size} |{chr(10)}" for name, size in sizes)}
-The load: pgbench, {CLIENTS} clients, {RATE} transactions a second. Of 10, {SCRIPTS["read"][0]} read a row of the table by
-key and fail unless they see exactly one, {SCRIPTS["insert"][0]} insert a company and its row in one transaction,
-{SCRIPTS["update"][0]} updates a company and inserts a connector. A transaction's time counts from when it was due. The application's login owns the tables and was put into the group roles beforehand.
+The load: pgbench, {CLIENTS} clients, {RATE} transactions a second. Of 10, {SCRIPTS["read"][0]} read a row of the
+table by key and fail unless they see exactly one, {SCRIPTS["insert"][0]} insert a company and its row in one
+transaction, {SCRIPTS["update"][0]} updates a company and inserts a connector. A transaction's time counts from when it
+was due. The application's login owns the tables and was put into the group roles beforehand.
 
 No transaction failed: {len(alone) + len(transactions):,} in all, {len(transactions):,} of them around the upgrade.
 The upgrade took **{end - begin:.1f} s**, the longest stall of a transaction during it was

@@ -28,6 +28,209 @@ CREATE TYPE core_api.direction_enum AS ENUM (
 
 COMMENT ON TYPE core_api.direction_enum IS 'Which way a record travelled: input, pulled from a connector; output, pushed to it. Shared by all connector tables.';
 
+-- Name: current_workspace_pk(); Type: FUNCTION; Schema: tenancy; Owner: tenancy_definer
+
+CREATE FUNCTION tenancy.current_workspace_pk() RETURNS integer
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+    uuid_format constant text := '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$';
+    from_app text := nullif(current_setting('app.workspace_id', true), '');
+    from_hasura text;
+    from_jwt text;
+    claimed uuid;
+    claimed_pk integer;
+    bound_pk integer;
+begin
+    -- Every statement runs this twice and pays for each expression: JSON is looked at only where there is some.
+    if current_setting('hasura.user', true) <> '' or current_setting('request.jwt.claims', true) <> '' then
+        from_hasura := nullif(current_setting('hasura.user', true), '');
+        from_jwt := nullif(current_setting('request.jwt.claims', true), '');
+        if from_hasura is not null then
+            from_hasura := tenancy.json_claim('hasura.user', from_hasura, 'x-hasura-workspace-id');
+        end if;
+        if from_jwt is not null then
+            from_jwt := tenancy.json_claim('request.jwt.claims', from_jwt, 'workspace_id');
+        end if;
+    end if;
+
+    if (from_app ~ uuid_format and from_hasura ~ uuid_format and from_jwt ~ uuid_format) is false then
+        raise exception using
+            errcode = 'invalid_parameter_value',
+            message = format(
+                'setting %s does not hold a workspace uuid',
+                case
+                    when from_app !~ uuid_format then 'app.workspace_id'
+                    when from_hasura !~ uuid_format then 'hasura.user (x-hasura-workspace-id)'
+                    else 'request.jwt.claims (workspace_id)'
+                end
+            );
+    end if;
+
+    claimed := coalesce(from_app, from_hasura, from_jwt);
+
+    select w.pk, r.workspace_pk
+    into claimed_pk, bound_pk
+    from (select) as always
+    left join core_api.workspaces as w on w.workspace_id = claimed
+    left join tenancy.workspace_roles as r on r.role_name = session_user;
+
+    if
+        claimed <> from_hasura::uuid
+        or claimed <> from_jwt::uuid
+        or (claimed is not null and bound_pk is not null and claimed_pk is distinct from bound_pk)
+    then
+        raise exception using
+            errcode = 'insufficient_privilege',
+            message = 'the sources of the current workspace disagree: ' || concat_ws(
+                ', ',
+                case when from_app is not null then 'app.workspace_id' end,
+                case when from_hasura is not null then 'hasura.user' end,
+                case when from_jwt is not null then 'request.jwt.claims' end,
+                case when bound_pk is not null then format('the binding of role %I', session_user) end
+            ),
+            hint = 'Set one of them, or the same workspace in each; a bound role has no other workspace.';
+    end if;
+
+    return coalesce(bound_pk, claimed_pk);
+end
+$_$;
+
+ALTER FUNCTION tenancy.current_workspace_pk() OWNER TO tenancy_definer;
+
+-- Name: FUNCTION current_workspace_pk(); Type: COMMENT; Schema: tenancy; Owner: tenancy_definer
+
+COMMENT ON FUNCTION tenancy.current_workspace_pk() IS 'The workspace this transaction works in: named by app.workspace_id, hasura.user or request.jwt.claims, or fixed by tenancy.workspace_roles. Null, so no rows, when none is named or it does not exist; error 42501 when they disagree, 22023 when one is malformed.';
+
+-- Name: json_timestamp(timestamp with time zone); Type: FUNCTION; Schema: tenancy; Owner: deployer
+
+CREATE FUNCTION tenancy.json_timestamp(moment timestamp with time zone) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN COALESCE((('"'::text || COALESCE(to_char((moment AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'::text), (moment)::text)) || '"'::text), 'null'::text);
+
+-- Name: FUNCTION json_timestamp(moment timestamp with time zone); Type: COMMENT; Schema: tenancy; Owner: deployer
+
+COMMENT ON FUNCTION tenancy.json_timestamp(moment timestamp with time zone) IS 'A moment as the API writes it: UTC with milliseconds, the rest cut off, in quotes; null for null.';
+
+-- Name: companies; Type: TABLE; Schema: core_api; Owner: deployer
+
+CREATE TABLE core_api.companies (
+    pk integer NOT NULL,
+    company_id uuid DEFAULT gen_random_uuid() NOT NULL,
+    workspace_pk integer NOT NULL
+);
+
+ALTER TABLE ONLY core_api.companies FORCE ROW LEVEL SECURITY;
+
+-- Name: TABLE companies; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON TABLE core_api.companies IS 'The companies of a workspace.';
+
+-- Name: COLUMN companies.workspace_pk; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON COLUMN core_api.companies.workspace_pk IS 'The tenant of the company; cannot change while provenance rows point at it.';
+
+-- Name: company_workspace_connectors; Type: TABLE; Schema: core_api; Owner: deployer
+
+CREATE TABLE core_api.company_workspace_connectors (
+    pk integer NOT NULL,
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    company_pk integer NOT NULL,
+    workspace_connector_pk integer NOT NULL,
+    direction core_api.direction_enum NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone,
+    deleted_at timestamp with time zone
+);
+
+ALTER TABLE ONLY core_api.company_workspace_connectors FORCE ROW LEVEL SECURITY;
+
+-- Name: TABLE company_workspace_connectors; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON TABLE core_api.company_workspace_connectors IS 'Provenance: each row says that a sync pulled a company from a workspace connector or pushed it there. Repeated facts are separate rows. A row belongs to the workspace that its company and its connector share.';
+
+-- Name: COLUMN company_workspace_connectors.pk; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON COLUMN core_api.company_workspace_connectors.pk IS 'Internal row number and tie-breaker of pages; never leaves the database through an API.';
+
+-- Name: COLUMN company_workspace_connectors.id; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON COLUMN core_api.company_workspace_connectors.id IS 'Public identifier of the row, the id of the JSON:API resource.';
+
+-- Name: COLUMN company_workspace_connectors.company_pk; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON COLUMN core_api.company_workspace_connectors.company_pk IS 'The company whose record travelled; its workspace must be the connector''s.';
+
+-- Name: COLUMN company_workspace_connectors.workspace_connector_pk; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON COLUMN core_api.company_workspace_connectors.workspace_connector_pk IS 'The connector it travelled through; its workspace must be the company''s.';
+
+-- Name: COLUMN company_workspace_connectors.direction; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON COLUMN core_api.company_workspace_connectors.direction IS 'input: pulled from the connector; output: pushed to it.';
+
+-- Name: COLUMN company_workspace_connectors.created_at; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON COLUMN core_api.company_workspace_connectors.created_at IS 'When the row was inserted, by the database''s clock; a value sent by a client is ignored.';
+
+-- Name: COLUMN company_workspace_connectors.updated_at; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON COLUMN core_api.company_workspace_connectors.updated_at IS 'When the row was inserted or last updated, by the database''s clock; a value sent by a client is ignored.';
+
+-- Name: COLUMN company_workspace_connectors.deleted_at; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON COLUMN core_api.company_workspace_connectors.deleted_at IS 'Set when the fact was revoked: the row is then outside every active query, visible to the sync role only.';
+
+-- Name: workspace_connectors; Type: TABLE; Schema: core_api; Owner: deployer
+
+CREATE TABLE core_api.workspace_connectors (
+    pk integer NOT NULL,
+    workspace_connector_id uuid DEFAULT gen_random_uuid() NOT NULL,
+    workspace_pk integer NOT NULL
+);
+
+ALTER TABLE ONLY core_api.workspace_connectors FORCE ROW LEVEL SECURITY;
+
+-- Name: TABLE workspace_connectors; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON TABLE core_api.workspace_connectors IS 'The connectors of a workspace: where its companies are pulled from and pushed to.';
+
+-- Name: COLUMN workspace_connectors.workspace_pk; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON COLUMN core_api.workspace_connectors.workspace_pk IS 'The tenant of the connector; cannot change while provenance rows point at it.';
+
+-- Name: resource_identifiers; Type: VIEW; Schema: tenancy; Owner: tenancy_definer
+
+CREATE VIEW tenancy.resource_identifiers AS
+ SELECT c.pk AS company_pk,
+    c.company_id,
+    k.pk AS workspace_connector_pk,
+    k.workspace_connector_id
+   FROM (core_api.companies c
+     JOIN core_api.workspace_connectors k ON ((c.workspace_pk = k.workspace_pk)))
+  WHERE (( SELECT pg_has_role('hasura_service'::name, 'usage'::text) AS pg_has_role) OR (c.workspace_pk = ( SELECT tenancy.current_workspace_pk() AS current_workspace_pk)));
+
+ALTER VIEW tenancy.resource_identifiers OWNER TO tenancy_definer;
+
+-- Name: VIEW resource_identifiers; Type: COMMENT; Schema: tenancy; Owner: tenancy_definer
+
+COMMENT ON VIEW tenancy.resource_identifiers IS 'The public ids of a company and a connector that belong to one workspace: the current one, or any for hasura_service. Evaluated with the rights of tenancy_definer.';
+
+-- Name: company_workspace_connector_document(core_api.company_workspace_connectors); Type: FUNCTION; Schema: core_api; Owner: deployer
+
+CREATE FUNCTION core_api.company_workspace_connector_document(company_workspace_connector core_api.company_workspace_connectors) RETURNS json
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT (format('{"type": "company_workspace_connector", "id": "%s", "attributes": {"direction": "%s", "created_at": %s, "updated_at": %s, "deleted_at": %s}, "relationships": {"company": {"data": {"type": "company", "id": "%s"}}, "workspace_connector": {"data": {"type": "workspace_connector", "id": "%s"}}}}'::text, (company_workspace_connector_document.company_workspace_connector).id, (company_workspace_connector_document.company_workspace_connector).direction, tenancy.json_timestamp((company_workspace_connector_document.company_workspace_connector).created_at), tenancy.json_timestamp((company_workspace_connector_document.company_workspace_connector).updated_at), tenancy.json_timestamp((company_workspace_connector_document.company_workspace_connector).deleted_at), r.company_id, r.workspace_connector_id))::json AS format
+    FROM tenancy.resource_identifiers r
+   WHERE ((r.company_pk = (company_workspace_connector_document.company_workspace_connector).company_pk) AND (r.workspace_connector_pk = (company_workspace_connector_document.company_workspace_connector).workspace_connector_pk));
+END;
+
+-- Name: FUNCTION company_workspace_connector_document(company_workspace_connector core_api.company_workspace_connectors); Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON FUNCTION core_api.company_workspace_connector_document(company_workspace_connector core_api.company_workspace_connectors) IS 'The row as a JSON:API resource object; null where its parents are not of the current workspace.';
+
 -- Name: page_keys(integer, uuid, core_api.direction_enum, uuid, uuid, boolean); Type: FUNCTION; Schema: tenancy; Owner: tenancy_definer
 
 CREATE FUNCTION tenancy.page_keys(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, with_deleted boolean) RETURNS integer[]
@@ -130,57 +333,6 @@ ALTER FUNCTION tenancy.page_keys(page_limit integer, after_id uuid, direction co
 
 COMMENT ON FUNCTION tenancy.page_keys(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, with_deleted boolean) IS 'Which rows of the current workspace make up a page, deleted ones only where asked for; error 22023 on a bad limit, and on a cursor that is another workspace''s, a mixed or no row at all, the same for all three.';
 
--- Name: company_workspace_connectors; Type: TABLE; Schema: core_api; Owner: deployer
-
-CREATE TABLE core_api.company_workspace_connectors (
-    pk integer NOT NULL,
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    company_pk integer NOT NULL,
-    workspace_connector_pk integer NOT NULL,
-    direction core_api.direction_enum NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone,
-    deleted_at timestamp with time zone
-);
-
-ALTER TABLE ONLY core_api.company_workspace_connectors FORCE ROW LEVEL SECURITY;
-
--- Name: TABLE company_workspace_connectors; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON TABLE core_api.company_workspace_connectors IS 'Provenance: each row says that a sync pulled a company from a workspace connector or pushed it there. Repeated facts are separate rows. A row belongs to the workspace that its company and its connector share.';
-
--- Name: COLUMN company_workspace_connectors.pk; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON COLUMN core_api.company_workspace_connectors.pk IS 'Internal row number and tie-breaker of pages; never leaves the database through an API.';
-
--- Name: COLUMN company_workspace_connectors.id; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON COLUMN core_api.company_workspace_connectors.id IS 'Public identifier of the row, the id of the JSON:API resource.';
-
--- Name: COLUMN company_workspace_connectors.company_pk; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON COLUMN core_api.company_workspace_connectors.company_pk IS 'The company whose record travelled; its workspace must be the connector''s.';
-
--- Name: COLUMN company_workspace_connectors.workspace_connector_pk; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON COLUMN core_api.company_workspace_connectors.workspace_connector_pk IS 'The connector it travelled through; its workspace must be the company''s.';
-
--- Name: COLUMN company_workspace_connectors.direction; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON COLUMN core_api.company_workspace_connectors.direction IS 'input: pulled from the connector; output: pushed to it.';
-
--- Name: COLUMN company_workspace_connectors.created_at; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON COLUMN core_api.company_workspace_connectors.created_at IS 'When the row was inserted, by the database''s clock; a value sent by a client is ignored.';
-
--- Name: COLUMN company_workspace_connectors.updated_at; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON COLUMN core_api.company_workspace_connectors.updated_at IS 'When the row was inserted or last updated, by the database''s clock; a value sent by a client is ignored.';
-
--- Name: COLUMN company_workspace_connectors.deleted_at; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON COLUMN core_api.company_workspace_connectors.deleted_at IS 'Set when the fact was revoked: the row is then outside every active query, visible to the sync role only.';
-
 -- Name: company_workspace_connectors_page(integer, uuid, core_api.direction_enum, uuid, uuid); Type: FUNCTION; Schema: core_api; Owner: deployer
 
 CREATE FUNCTION core_api.company_workspace_connectors_page(page_limit integer DEFAULT NULL::integer, after_id uuid DEFAULT NULL::uuid, direction core_api.direction_enum DEFAULT NULL::core_api.direction_enum, company_id uuid DEFAULT NULL::uuid, workspace_connector_id uuid DEFAULT NULL::uuid) RETURNS SETOF core_api.company_workspace_connectors
@@ -203,80 +355,259 @@ END;
 
 COMMENT ON FUNCTION core_api.company_workspace_connectors_page(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) IS 'The caller''s visible rows, newest first: page_limit of them (1 to 1000, 50 where null) after the row after_id, which may have been deleted meanwhile; of one direction, company or connector where given. To go on, pass the id of the last row. Error 22023 on a bad limit, or an after_id that is no row of the current workspace.';
 
--- Name: current_workspace_pk(); Type: FUNCTION; Schema: tenancy; Owner: tenancy_definer
+-- Name: session_page_keys(json, integer, uuid, core_api.direction_enum, uuid, uuid); Type: FUNCTION; Schema: tenancy; Owner: tenancy_definer
 
-CREATE FUNCTION tenancy.current_workspace_pk() RETURNS integer
+CREATE FUNCTION tenancy.session_page_keys(hasura_session json, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) RETURNS integer[]
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $_$
 declare
-    uuid_format constant text := '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$';
-    from_app text := nullif(current_setting('app.workspace_id', true), '');
-    from_hasura text;
-    from_jwt text;
-    claimed uuid;
-    claimed_pk integer;
-    bound_pk integer;
+    claimed constant text := tenancy.json_claim('hasura_session', hasura_session::text, 'x-hasura-workspace-id');
+    named_before constant text := coalesce(current_setting('app.workspace_id', true), '');
+    keys integer[];
 begin
-    -- Every statement runs this twice and pays for each expression: JSON is looked at only where there is some.
-    if current_setting('hasura.user', true) <> '' or current_setting('request.jwt.claims', true) <> '' then
-        from_hasura := nullif(current_setting('hasura.user', true), '');
-        from_jwt := nullif(current_setting('request.jwt.claims', true), '');
-        if from_hasura is not null then
-            from_hasura := tenancy.json_claim('hasura.user', from_hasura, 'x-hasura-workspace-id');
-        end if;
-        if from_jwt is not null then
-            from_jwt := tenancy.json_claim('request.jwt.claims', from_jwt, 'workspace_id');
-        end if;
-    end if;
-
-    if (from_app ~ uuid_format and from_hasura ~ uuid_format and from_jwt ~ uuid_format) is false then
+    if claimed !~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' then
         raise exception using
             errcode = 'invalid_parameter_value',
-            message = format(
-                'setting %s does not hold a workspace uuid',
-                case
-                    when from_app !~ uuid_format then 'app.workspace_id'
-                    when from_hasura !~ uuid_format then 'hasura.user (x-hasura-workspace-id)'
-                    else 'request.jwt.claims (workspace_id)'
-                end
-            );
+            message = 'hasura_session (x-hasura-workspace-id) does not hold a workspace uuid';
     end if;
-
-    claimed := coalesce(from_app, from_hasura, from_jwt);
-
-    select w.pk, r.workspace_pk
-    into claimed_pk, bound_pk
-    from (select) as always
-    left join core_api.workspaces as w on w.workspace_id = claimed
-    left join tenancy.workspace_roles as r on r.role_name = session_user;
-
-    if
-        claimed <> from_hasura::uuid
-        or claimed <> from_jwt::uuid
-        or (claimed is not null and bound_pk is not null and claimed_pk is distinct from bound_pk)
-    then
-        raise exception using
-            errcode = 'insufficient_privilege',
-            message = 'the sources of the current workspace disagree: ' || concat_ws(
-                ', ',
-                case when from_app is not null then 'app.workspace_id' end,
-                case when from_hasura is not null then 'hasura.user' end,
-                case when from_jwt is not null then 'request.jwt.claims' end,
-                case when bound_pk is not null then format('the binding of role %I', session_user) end
-            ),
-            hint = 'Set one of them, or the same workspace in each; a bound role has no other workspace.';
-    end if;
-
-    return coalesce(bound_pk, claimed_pk);
+    perform set_config('app.workspace_id', coalesce(claimed, ''), true);
+    keys := tenancy.page_keys(page_limit, after_id, direction, company_id, workspace_connector_id, false);
+    perform set_config('app.workspace_id', named_before, true);
+    return keys;
 end
 $_$;
 
-ALTER FUNCTION tenancy.current_workspace_pk() OWNER TO tenancy_definer;
+ALTER FUNCTION tenancy.session_page_keys(hasura_session json, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) OWNER TO tenancy_definer;
 
--- Name: FUNCTION current_workspace_pk(); Type: COMMENT; Schema: tenancy; Owner: tenancy_definer
+-- Name: FUNCTION session_page_keys(hasura_session json, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid); Type: COMMENT; Schema: tenancy; Owner: tenancy_definer
 
-COMMENT ON FUNCTION tenancy.current_workspace_pk() IS 'The workspace this transaction works in: named by app.workspace_id, hasura.user or request.jwt.claims, or fixed by tenancy.workspace_roles. Null, so no rows, when none is named or it does not exist; error 42501 when they disagree, 22023 when one is malformed.';
+COMMENT ON FUNCTION tenancy.session_page_keys(hasura_session json, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) IS 'Which active rows of the session''s workspace make up a page. None without one; error 22023 where the session is malformed, 42501 where it names another workspace than hasura.user or the login''s binding.';
+
+-- Name: company_workspace_connectors_session_page(json, integer, uuid, core_api.direction_enum, uuid, uuid); Type: FUNCTION; Schema: core_api; Owner: deployer
+
+CREATE FUNCTION core_api.company_workspace_connectors_session_page(hasura_session json, page_limit integer DEFAULT NULL::integer, after_id uuid DEFAULT NULL::uuid, direction core_api.direction_enum DEFAULT NULL::core_api.direction_enum, company_id uuid DEFAULT NULL::uuid, workspace_connector_id uuid DEFAULT NULL::uuid) RETURNS SETOF core_api.company_workspace_connectors
+    LANGUAGE sql STABLE ROWS 50
+    BEGIN ATOMIC
+ SELECT j.pk,
+     j.id,
+     j.company_pk,
+     j.workspace_connector_pk,
+     j.direction,
+     j.created_at,
+     j.updated_at,
+     j.deleted_at
+    FROM core_api.company_workspace_connectors j
+   WHERE (j.pk = ANY (( SELECT tenancy.session_page_keys(company_workspace_connectors_session_page.hasura_session, company_workspace_connectors_session_page.page_limit, company_workspace_connectors_session_page.after_id, company_workspace_connectors_session_page.direction, company_workspace_connectors_session_page.company_id, company_workspace_connectors_session_page.workspace_connector_id) AS session_page_keys)::integer[]))
+   ORDER BY j.created_at DESC, j.pk DESC;
+END;
+
+-- Name: FUNCTION company_workspace_connectors_session_page(hasura_session json, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid); Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON FUNCTION core_api.company_workspace_connectors_session_page(hasura_session json, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) IS 'For Hasura: company_workspace_connectors_page of the workspace in its session variables, active rows only. Arguments and errors are the same; without a workspace there are no rows. Hasura joins them with its permission and keeps no order: continue a page of the workspace''s documents instead.';
+
+-- Name: refuse(integer, text, text, bigint); Type: FUNCTION; Schema: tenancy; Owner: deployer
+
+CREATE FUNCTION tenancy.refuse(workspace_pk integer, code text, complaint text, place bigint) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+    if workspace_pk is null then
+        raise exception using
+            errcode = 'insufficient_privilege',
+            message = 'there is no current workspace to write in',
+            hint = 'Name an existing one in app.workspace_id, hasura.user or request.jwt.claims.';
+    end if;
+    raise exception using errcode = code, message = complaint, detail = format('Item %s.', place);
+end
+$$;
+
+-- Name: FUNCTION refuse(workspace_pk integer, code text, complaint text, place bigint); Type: COMMENT; Schema: tenancy; Owner: deployer
+
+COMMENT ON FUNCTION tenancy.refuse(workspace_pk integer, code text, complaint text, place bigint) IS 'Always an error: 42501 where there is no current workspace, else the one given, with the place of the item in its list.';
+
+-- Name: current_workspace_companies; Type: VIEW; Schema: tenancy; Owner: tenancy_definer
+
+CREATE VIEW tenancy.current_workspace_companies AS
+ SELECT pk,
+    company_id
+   FROM core_api.companies c
+  WHERE (workspace_pk = ( SELECT tenancy.current_workspace_pk() AS current_workspace_pk));
+
+ALTER VIEW tenancy.current_workspace_companies OWNER TO tenancy_definer;
+
+-- Name: VIEW current_workspace_companies; Type: COMMENT; Schema: tenancy; Owner: tenancy_definer
+
+COMMENT ON VIEW tenancy.current_workspace_companies IS 'What "the company belongs to the current workspace" means, in one place; evaluated with the rights of tenancy_definer.';
+
+-- Name: current_workspace_connectors; Type: VIEW; Schema: tenancy; Owner: tenancy_definer
+
+CREATE VIEW tenancy.current_workspace_connectors AS
+ SELECT pk,
+    workspace_connector_id
+   FROM core_api.workspace_connectors k
+  WHERE (workspace_pk = ( SELECT tenancy.current_workspace_pk() AS current_workspace_pk));
+
+ALTER VIEW tenancy.current_workspace_connectors OWNER TO tenancy_definer;
+
+-- Name: VIEW current_workspace_connectors; Type: COMMENT; Schema: tenancy; Owner: tenancy_definer
+
+COMMENT ON VIEW tenancy.current_workspace_connectors IS 'What "the connector belongs to the current workspace" means, in one place; evaluated with the rights of tenancy_definer.';
+
+-- Name: create_company_workspace_connectors(jsonb); Type: FUNCTION; Schema: core_api; Owner: deployer
+
+CREATE FUNCTION core_api.create_company_workspace_connectors(items jsonb) RETURNS SETOF core_api.company_workspace_connectors
+    LANGUAGE sql
+    BEGIN ATOMIC
+ INSERT INTO core_api.company_workspace_connectors (company_pk, workspace_connector_pk, direction)  SELECT COALESCE(c.pk, tenancy.refuse(( SELECT tenancy.current_workspace_pk() AS current_workspace_pk), '23503'::text, 'company_id is not a company of the current workspace'::text, i.place)) AS "coalesce",
+             COALESCE(k.pk, tenancy.refuse(( SELECT tenancy.current_workspace_pk() AS current_workspace_pk), '23503'::text, 'workspace_connector_id is not a connector of the current workspace'::text, i.place)) AS "coalesce",
+             ((i.item ->> 'direction'::text))::core_api.direction_enum AS direction_enum
+            FROM ((jsonb_array_elements(create_company_workspace_connectors.items) WITH ORDINALITY i(item, place)
+              LEFT JOIN tenancy.current_workspace_companies c ON ((c.company_id = ((i.item ->> 'company_id'::text))::uuid)))
+              LEFT JOIN tenancy.current_workspace_connectors k ON ((k.workspace_connector_id = ((i.item ->> 'workspace_connector_id'::text))::uuid)))
+           ORDER BY i.place
+   RETURNING company_workspace_connectors.pk,
+     company_workspace_connectors.id,
+     company_workspace_connectors.company_pk,
+     company_workspace_connectors.workspace_connector_pk,
+     company_workspace_connectors.direction,
+     company_workspace_connectors.created_at,
+     company_workspace_connectors.updated_at,
+     company_workspace_connectors.deleted_at;
+END;
+
+-- Name: FUNCTION create_company_workspace_connectors(items jsonb); Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON FUNCTION core_api.create_company_workspace_connectors(items jsonb) IS 'Records facts, all or none, from an array of objects with company_id, workspace_connector_id and direction. Error 23503 on an id that is not of the current workspace, whoever else has it; 22P02 on a malformed id or direction; 23502 without a direction; 42501 without a workspace.';
+
+-- Name: create_company_workspace_connector(uuid, uuid, core_api.direction_enum); Type: FUNCTION; Schema: core_api; Owner: deployer
+
+CREATE FUNCTION core_api.create_company_workspace_connector(company_id uuid, workspace_connector_id uuid, direction core_api.direction_enum) RETURNS core_api.company_workspace_connectors
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT created.pk,
+     created.id,
+     created.company_pk,
+     created.workspace_connector_pk,
+     created.direction,
+     created.created_at,
+     created.updated_at,
+     created.deleted_at
+    FROM core_api.create_company_workspace_connectors(jsonb_build_array(jsonb_build_object('company_id', create_company_workspace_connector.company_id, 'workspace_connector_id', create_company_workspace_connector.workspace_connector_id, 'direction', create_company_workspace_connector.direction))) created(pk, id, company_pk, workspace_connector_pk, direction, created_at, updated_at, deleted_at);
+END;
+
+-- Name: FUNCTION create_company_workspace_connector(company_id uuid, workspace_connector_id uuid, direction core_api.direction_enum); Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON FUNCTION core_api.create_company_workspace_connector(company_id uuid, workspace_connector_id uuid, direction core_api.direction_enum) IS 'Records one fact and returns its row; errors as create_company_workspace_connectors.';
+
+-- Name: delete_company_workspace_connectors(uuid[]); Type: FUNCTION; Schema: core_api; Owner: deployer
+
+CREATE FUNCTION core_api.delete_company_workspace_connectors(ids uuid[]) RETURNS SETOF core_api.company_workspace_connectors
+    LANGUAGE sql
+    BEGIN ATOMIC
+ WITH deleted AS (
+          UPDATE core_api.company_workspace_connectors SET deleted_at = now()
+           WHERE ((company_workspace_connectors.id = ANY (delete_company_workspace_connectors.ids)) AND (company_workspace_connectors.deleted_at IS NULL))
+           RETURNING company_workspace_connectors.pk,
+             company_workspace_connectors.id,
+             company_workspace_connectors.company_pk,
+             company_workspace_connectors.workspace_connector_pk,
+             company_workspace_connectors.direction,
+             company_workspace_connectors.created_at,
+             company_workspace_connectors.updated_at,
+             company_workspace_connectors.deleted_at
+         )
+  SELECT d.pk,
+     d.id,
+     d.company_pk,
+     d.workspace_connector_pk,
+     d.direction,
+     d.created_at,
+     d.updated_at,
+     d.deleted_at
+    FROM ((unnest(delete_company_workspace_connectors.ids) WITH ORDINALITY i(id, place)
+      LEFT JOIN deleted d ON ((i.id = d.id)))
+      LEFT JOIN core_api.company_workspace_connectors found ON ((i.id = found.id)))
+   WHERE ((d.id IS NOT NULL) OR (tenancy.refuse(( SELECT tenancy.current_workspace_pk() AS current_workspace_pk),
+         CASE
+             WHEN (found.id IS NULL) THEN '22023'::text
+             ELSE '23000'::text
+         END,
+         CASE
+             WHEN (found.id IS NULL) THEN 'id is not the id of a row of the current workspace'::text
+             ELSE 'the row is deleted already'::text
+         END, i.place) IS NULL))
+   ORDER BY i.place;
+END;
+
+-- Name: FUNCTION delete_company_workspace_connectors(ids uuid[]); Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON FUNCTION core_api.delete_company_workspace_connectors(ids uuid[]) IS 'Soft-deletes rows by their public ids, all or none, and returns them. Error 22023 on an id that is no row of the current workspace, whoever else has it; 23000 on a row that is deleted already; 42501 without a workspace.';
+
+-- Name: delete_company_workspace_connector(uuid); Type: FUNCTION; Schema: core_api; Owner: deployer
+
+CREATE FUNCTION core_api.delete_company_workspace_connector(id uuid) RETURNS core_api.company_workspace_connectors
+    LANGUAGE sql
+    RETURN (SELECT deleted.*::core_api.company_workspace_connectors AS deleted FROM core_api.delete_company_workspace_connectors(ARRAY[delete_company_workspace_connector.id]) deleted(pk, id, company_pk, workspace_connector_pk, direction, created_at, updated_at, deleted_at));
+
+-- Name: FUNCTION delete_company_workspace_connector(id uuid); Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON FUNCTION core_api.delete_company_workspace_connector(id uuid) IS 'Soft-deletes one row and returns it; errors as delete_company_workspace_connectors.';
+
+-- Name: revoke_workspace_connector(uuid); Type: FUNCTION; Schema: core_api; Owner: deployer
+
+CREATE FUNCTION core_api.revoke_workspace_connector(workspace_connector_id uuid) RETURNS integer
+    LANGUAGE sql
+    BEGIN ATOMIC
+ WITH connector AS (
+          SELECT COALESCE(( SELECT k.pk
+                    FROM tenancy.current_workspace_connectors k
+                   WHERE (k.workspace_connector_id = revoke_workspace_connector.workspace_connector_id)), tenancy.refuse(( SELECT tenancy.current_workspace_pk() AS current_workspace_pk), '23503'::text, 'workspace_connector_id is not a connector of the current workspace'::text, (1)::bigint)) AS pk
+         ), revoked AS (
+          UPDATE core_api.company_workspace_connectors SET deleted_at = now()
+            FROM connector connector_1
+           WHERE ((company_workspace_connectors.workspace_connector_pk = connector_1.pk) AND (company_workspace_connectors.deleted_at IS NULL))
+           RETURNING company_workspace_connectors.pk
+         )
+  SELECT (( SELECT count(*) AS count
+            FROM revoked))::integer AS count
+    FROM connector;
+END;
+
+-- Name: FUNCTION revoke_workspace_connector(workspace_connector_id uuid); Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON FUNCTION core_api.revoke_workspace_connector(workspace_connector_id uuid) IS 'Soft-deletes every active row of a connector and returns how many there were. Error 23503 on an id that is no connector of the current workspace, whoever else has it; 42501 without a workspace.';
+
+-- Name: workspaces; Type: TABLE; Schema: core_api; Owner: deployer
+
+CREATE TABLE core_api.workspaces (
+    pk integer NOT NULL,
+    workspace_id uuid DEFAULT gen_random_uuid() NOT NULL
+);
+
+ALTER TABLE ONLY core_api.workspaces FORCE ROW LEVEL SECURITY;
+
+-- Name: TABLE workspaces; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON TABLE core_api.workspaces IS 'The tenants: every other row belongs to exactly one of these.';
+
+-- Name: COLUMN workspaces.workspace_id; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON COLUMN core_api.workspaces.workspace_id IS 'The tenant''s public identifier: the value of X-Hasura-Workspace-Id and of app.workspace_id.';
+
+-- Name: workspace_company_workspace_connectors(core_api.workspaces, integer, uuid, core_api.direction_enum, uuid, uuid); Type: FUNCTION; Schema: core_api; Owner: deployer
+
+CREATE FUNCTION core_api.workspace_company_workspace_connectors(workspace core_api.workspaces, page_limit integer DEFAULT NULL::integer, after_id uuid DEFAULT NULL::uuid, direction core_api.direction_enum DEFAULT NULL::core_api.direction_enum, company_id uuid DEFAULT NULL::uuid, workspace_connector_id uuid DEFAULT NULL::uuid) RETURNS json
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT COALESCE(json_agg(core_api.company_workspace_connector_document(j.*) ORDER BY j.created_at DESC, j.pk DESC), '[]'::json) AS "coalesce"
+    FROM core_api.company_workspace_connectors_session_page(json_build_object('x-hasura-workspace-id', (workspace_company_workspace_connectors.workspace).workspace_id), workspace_company_workspace_connectors.page_limit, workspace_company_workspace_connectors.after_id, workspace_company_workspace_connectors.direction, workspace_company_workspace_connectors.company_id, workspace_company_workspace_connectors.workspace_connector_id) j(pk, id, company_pk, workspace_connector_pk, direction, created_at, updated_at, deleted_at);
+END;
+
+-- Name: FUNCTION workspace_company_workspace_connectors(workspace core_api.workspaces, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid); Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON FUNCTION core_api.workspace_company_workspace_connectors(workspace core_api.workspaces, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) IS 'For Hasura: a page of the workspace''s active rows as an array of resource objects, newest first. To go on, pass the id of the last one as after_id.';
 
 -- Name: hand_to_definer(text[]); Type: PROCEDURE; Schema: tenancy; Owner: deployer
 
@@ -531,24 +862,6 @@ $$;
 
 COMMENT ON FUNCTION tenancy.stamp_timestamps() IS 'Replaces whatever a client sent: created_at is the time of the insert for ever, updated_at that of the last write, pk and id never change.';
 
--- Name: companies; Type: TABLE; Schema: core_api; Owner: deployer
-
-CREATE TABLE core_api.companies (
-    pk integer NOT NULL,
-    company_id uuid DEFAULT gen_random_uuid() NOT NULL,
-    workspace_pk integer NOT NULL
-);
-
-ALTER TABLE ONLY core_api.companies FORCE ROW LEVEL SECURITY;
-
--- Name: TABLE companies; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON TABLE core_api.companies IS 'The companies of a workspace.';
-
--- Name: COLUMN companies.workspace_pk; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON COLUMN core_api.companies.workspace_pk IS 'The tenant of the company; cannot change while provenance rows point at it.';
-
 -- Name: companies_pk_seq; Type: SEQUENCE; Schema: core_api; Owner: deployer
 
 CREATE SEQUENCE core_api.companies_pk_seq
@@ -577,24 +890,6 @@ CREATE SEQUENCE core_api.company_workspace_connectors_pk_seq
 
 ALTER SEQUENCE core_api.company_workspace_connectors_pk_seq OWNED BY core_api.company_workspace_connectors.pk;
 
--- Name: workspace_connectors; Type: TABLE; Schema: core_api; Owner: deployer
-
-CREATE TABLE core_api.workspace_connectors (
-    pk integer NOT NULL,
-    workspace_connector_id uuid DEFAULT gen_random_uuid() NOT NULL,
-    workspace_pk integer NOT NULL
-);
-
-ALTER TABLE ONLY core_api.workspace_connectors FORCE ROW LEVEL SECURITY;
-
--- Name: TABLE workspace_connectors; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON TABLE core_api.workspace_connectors IS 'The connectors of a workspace: where its companies are pulled from and pushed to.';
-
--- Name: COLUMN workspace_connectors.workspace_pk; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON COLUMN core_api.workspace_connectors.workspace_pk IS 'The tenant of the connector; cannot change while provenance rows point at it.';
-
 -- Name: workspace_connectors_pk_seq; Type: SEQUENCE; Schema: core_api; Owner: deployer
 
 CREATE SEQUENCE core_api.workspace_connectors_pk_seq
@@ -608,23 +903,6 @@ CREATE SEQUENCE core_api.workspace_connectors_pk_seq
 -- Name: workspace_connectors_pk_seq; Type: SEQUENCE OWNED BY; Schema: core_api; Owner: deployer
 
 ALTER SEQUENCE core_api.workspace_connectors_pk_seq OWNED BY core_api.workspace_connectors.pk;
-
--- Name: workspaces; Type: TABLE; Schema: core_api; Owner: deployer
-
-CREATE TABLE core_api.workspaces (
-    pk integer NOT NULL,
-    workspace_id uuid DEFAULT gen_random_uuid() NOT NULL
-);
-
-ALTER TABLE ONLY core_api.workspaces FORCE ROW LEVEL SECURITY;
-
--- Name: TABLE workspaces; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON TABLE core_api.workspaces IS 'The tenants: every other row belongs to exactly one of these.';
-
--- Name: COLUMN workspaces.workspace_id; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON COLUMN core_api.workspaces.workspace_id IS 'The tenant''s public identifier: the value of X-Hasura-Workspace-Id and of app.workspace_id.';
 
 -- Name: workspaces_pk_seq; Type: SEQUENCE; Schema: core_api; Owner: deployer
 
@@ -649,34 +927,6 @@ CREATE TABLE tenancy.created_objects (
 -- Name: TABLE created_objects; Type: COMMENT; Schema: tenancy; Owner: deployer
 
 COMMENT ON TABLE tenancy.created_objects IS 'What this package creates, as opposed to finds: only what is listed here is given tenant policies of our own or dropped by a downgrade.';
-
--- Name: current_workspace_companies; Type: VIEW; Schema: tenancy; Owner: tenancy_definer
-
-CREATE VIEW tenancy.current_workspace_companies AS
- SELECT pk,
-    company_id
-   FROM core_api.companies c
-  WHERE (workspace_pk = ( SELECT tenancy.current_workspace_pk() AS current_workspace_pk));
-
-ALTER VIEW tenancy.current_workspace_companies OWNER TO tenancy_definer;
-
--- Name: VIEW current_workspace_companies; Type: COMMENT; Schema: tenancy; Owner: tenancy_definer
-
-COMMENT ON VIEW tenancy.current_workspace_companies IS 'What "the company belongs to the current workspace" means, in one place; evaluated with the rights of tenancy_definer.';
-
--- Name: current_workspace_connectors; Type: VIEW; Schema: tenancy; Owner: tenancy_definer
-
-CREATE VIEW tenancy.current_workspace_connectors AS
- SELECT pk,
-    workspace_connector_id
-   FROM core_api.workspace_connectors k
-  WHERE (workspace_pk = ( SELECT tenancy.current_workspace_pk() AS current_workspace_pk));
-
-ALTER VIEW tenancy.current_workspace_connectors OWNER TO tenancy_definer;
-
--- Name: VIEW current_workspace_connectors; Type: COMMENT; Schema: tenancy; Owner: tenancy_definer
-
-COMMENT ON VIEW tenancy.current_workspace_connectors IS 'What "the connector belongs to the current workspace" means, in one place; evaluated with the rights of tenancy_definer.';
 
 -- Name: mixed_company_workspace_connectors; Type: VIEW; Schema: tenancy; Owner: tenancy_definer
 
@@ -1050,11 +1300,37 @@ GRANT USAGE ON SCHEMA tenancy TO tenancy_definer;
 
 REVOKE ALL ON TYPE core_api.direction_enum FROM PUBLIC;
 
--- Name: FUNCTION page_keys(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, with_deleted boolean); Type: ACL; Schema: tenancy; Owner: tenancy_definer
+-- Name: FUNCTION current_workspace_pk(); Type: ACL; Schema: tenancy; Owner: tenancy_definer
 
-REVOKE ALL ON FUNCTION tenancy.page_keys(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, with_deleted boolean) FROM PUBLIC;
-GRANT ALL ON FUNCTION tenancy.page_keys(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, with_deleted boolean) TO workspace_member;
-GRANT ALL ON FUNCTION tenancy.page_keys(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, with_deleted boolean) TO connector_sync;
+REVOKE ALL ON FUNCTION tenancy.current_workspace_pk() FROM PUBLIC;
+GRANT ALL ON FUNCTION tenancy.current_workspace_pk() TO workspace_member;
+GRANT ALL ON FUNCTION tenancy.current_workspace_pk() TO connector_sync;
+GRANT ALL ON FUNCTION tenancy.current_workspace_pk() TO hasura_service;
+
+-- Name: FUNCTION json_timestamp(moment timestamp with time zone); Type: ACL; Schema: tenancy; Owner: deployer
+
+REVOKE ALL ON FUNCTION tenancy.json_timestamp(moment timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION tenancy.json_timestamp(moment timestamp with time zone) TO workspace_member;
+GRANT ALL ON FUNCTION tenancy.json_timestamp(moment timestamp with time zone) TO connector_sync;
+GRANT ALL ON FUNCTION tenancy.json_timestamp(moment timestamp with time zone) TO hasura_service;
+
+-- Name: TABLE companies; Type: ACL; Schema: core_api; Owner: deployer
+
+GRANT SELECT ON TABLE core_api.companies TO workspace_member;
+GRANT SELECT ON TABLE core_api.companies TO connector_sync;
+GRANT SELECT ON TABLE core_api.companies TO hasura_service;
+
+-- Name: COLUMN companies.pk; Type: ACL; Schema: core_api; Owner: deployer
+
+GRANT SELECT(pk) ON TABLE core_api.companies TO tenancy_definer;
+
+-- Name: COLUMN companies.company_id; Type: ACL; Schema: core_api; Owner: deployer
+
+GRANT SELECT(company_id) ON TABLE core_api.companies TO tenancy_definer;
+
+-- Name: COLUMN companies.workspace_pk; Type: ACL; Schema: core_api; Owner: deployer
+
+GRANT SELECT(workspace_pk) ON TABLE core_api.companies TO tenancy_definer;
 
 -- Name: TABLE company_workspace_connectors; Type: ACL; Schema: core_api; Owner: deployer
 
@@ -1101,17 +1377,120 @@ GRANT INSERT(updated_at),UPDATE(updated_at) ON TABLE core_api.company_workspace_
 GRANT INSERT(deleted_at),UPDATE(deleted_at) ON TABLE core_api.company_workspace_connectors TO connector_sync;
 GRANT SELECT(deleted_at) ON TABLE core_api.company_workspace_connectors TO tenancy_definer;
 
+-- Name: TABLE workspace_connectors; Type: ACL; Schema: core_api; Owner: deployer
+
+GRANT SELECT ON TABLE core_api.workspace_connectors TO workspace_member;
+GRANT SELECT ON TABLE core_api.workspace_connectors TO connector_sync;
+GRANT SELECT ON TABLE core_api.workspace_connectors TO hasura_service;
+
+-- Name: COLUMN workspace_connectors.pk; Type: ACL; Schema: core_api; Owner: deployer
+
+GRANT SELECT(pk) ON TABLE core_api.workspace_connectors TO tenancy_definer;
+
+-- Name: COLUMN workspace_connectors.workspace_connector_id; Type: ACL; Schema: core_api; Owner: deployer
+
+GRANT SELECT(workspace_connector_id) ON TABLE core_api.workspace_connectors TO tenancy_definer;
+
+-- Name: COLUMN workspace_connectors.workspace_pk; Type: ACL; Schema: core_api; Owner: deployer
+
+GRANT SELECT(workspace_pk) ON TABLE core_api.workspace_connectors TO tenancy_definer;
+
+-- Name: TABLE resource_identifiers; Type: ACL; Schema: tenancy; Owner: tenancy_definer
+
+GRANT SELECT ON TABLE tenancy.resource_identifiers TO workspace_member;
+GRANT SELECT ON TABLE tenancy.resource_identifiers TO connector_sync;
+GRANT SELECT ON TABLE tenancy.resource_identifiers TO hasura_service;
+GRANT SELECT ON TABLE tenancy.resource_identifiers TO deployer;
+
+-- Name: FUNCTION company_workspace_connector_document(company_workspace_connector core_api.company_workspace_connectors); Type: ACL; Schema: core_api; Owner: deployer
+
+REVOKE ALL ON FUNCTION core_api.company_workspace_connector_document(company_workspace_connector core_api.company_workspace_connectors) FROM PUBLIC;
+GRANT ALL ON FUNCTION core_api.company_workspace_connector_document(company_workspace_connector core_api.company_workspace_connectors) TO workspace_member;
+GRANT ALL ON FUNCTION core_api.company_workspace_connector_document(company_workspace_connector core_api.company_workspace_connectors) TO connector_sync;
+GRANT ALL ON FUNCTION core_api.company_workspace_connector_document(company_workspace_connector core_api.company_workspace_connectors) TO hasura_service;
+
+-- Name: FUNCTION page_keys(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, with_deleted boolean); Type: ACL; Schema: tenancy; Owner: tenancy_definer
+
+REVOKE ALL ON FUNCTION tenancy.page_keys(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, with_deleted boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION tenancy.page_keys(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, with_deleted boolean) TO workspace_member;
+GRANT ALL ON FUNCTION tenancy.page_keys(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, with_deleted boolean) TO connector_sync;
+
 -- Name: FUNCTION company_workspace_connectors_page(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid); Type: ACL; Schema: core_api; Owner: deployer
 
 REVOKE ALL ON FUNCTION core_api.company_workspace_connectors_page(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION core_api.company_workspace_connectors_page(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) TO workspace_member;
 GRANT ALL ON FUNCTION core_api.company_workspace_connectors_page(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) TO connector_sync;
 
--- Name: FUNCTION current_workspace_pk(); Type: ACL; Schema: tenancy; Owner: tenancy_definer
+-- Name: FUNCTION session_page_keys(hasura_session json, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid); Type: ACL; Schema: tenancy; Owner: tenancy_definer
 
-REVOKE ALL ON FUNCTION tenancy.current_workspace_pk() FROM PUBLIC;
-GRANT ALL ON FUNCTION tenancy.current_workspace_pk() TO workspace_member;
-GRANT ALL ON FUNCTION tenancy.current_workspace_pk() TO connector_sync;
+REVOKE ALL ON FUNCTION tenancy.session_page_keys(hasura_session json, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION tenancy.session_page_keys(hasura_session json, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) TO hasura_service;
+
+-- Name: FUNCTION company_workspace_connectors_session_page(hasura_session json, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid); Type: ACL; Schema: core_api; Owner: deployer
+
+REVOKE ALL ON FUNCTION core_api.company_workspace_connectors_session_page(hasura_session json, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION core_api.company_workspace_connectors_session_page(hasura_session json, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) TO hasura_service;
+
+-- Name: FUNCTION refuse(workspace_pk integer, code text, complaint text, place bigint); Type: ACL; Schema: tenancy; Owner: deployer
+
+REVOKE ALL ON FUNCTION tenancy.refuse(workspace_pk integer, code text, complaint text, place bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION tenancy.refuse(workspace_pk integer, code text, complaint text, place bigint) TO connector_sync;
+
+-- Name: TABLE current_workspace_companies; Type: ACL; Schema: tenancy; Owner: tenancy_definer
+
+GRANT SELECT ON TABLE tenancy.current_workspace_companies TO workspace_member;
+GRANT SELECT ON TABLE tenancy.current_workspace_companies TO connector_sync;
+GRANT SELECT ON TABLE tenancy.current_workspace_companies TO deployer;
+
+-- Name: TABLE current_workspace_connectors; Type: ACL; Schema: tenancy; Owner: tenancy_definer
+
+GRANT SELECT ON TABLE tenancy.current_workspace_connectors TO workspace_member;
+GRANT SELECT ON TABLE tenancy.current_workspace_connectors TO connector_sync;
+GRANT SELECT ON TABLE tenancy.current_workspace_connectors TO deployer;
+
+-- Name: FUNCTION create_company_workspace_connectors(items jsonb); Type: ACL; Schema: core_api; Owner: deployer
+
+REVOKE ALL ON FUNCTION core_api.create_company_workspace_connectors(items jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION core_api.create_company_workspace_connectors(items jsonb) TO connector_sync;
+
+-- Name: FUNCTION create_company_workspace_connector(company_id uuid, workspace_connector_id uuid, direction core_api.direction_enum); Type: ACL; Schema: core_api; Owner: deployer
+
+REVOKE ALL ON FUNCTION core_api.create_company_workspace_connector(company_id uuid, workspace_connector_id uuid, direction core_api.direction_enum) FROM PUBLIC;
+GRANT ALL ON FUNCTION core_api.create_company_workspace_connector(company_id uuid, workspace_connector_id uuid, direction core_api.direction_enum) TO connector_sync;
+
+-- Name: FUNCTION delete_company_workspace_connectors(ids uuid[]); Type: ACL; Schema: core_api; Owner: deployer
+
+REVOKE ALL ON FUNCTION core_api.delete_company_workspace_connectors(ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION core_api.delete_company_workspace_connectors(ids uuid[]) TO connector_sync;
+
+-- Name: FUNCTION delete_company_workspace_connector(id uuid); Type: ACL; Schema: core_api; Owner: deployer
+
+REVOKE ALL ON FUNCTION core_api.delete_company_workspace_connector(id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION core_api.delete_company_workspace_connector(id uuid) TO connector_sync;
+
+-- Name: FUNCTION revoke_workspace_connector(workspace_connector_id uuid); Type: ACL; Schema: core_api; Owner: deployer
+
+REVOKE ALL ON FUNCTION core_api.revoke_workspace_connector(workspace_connector_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION core_api.revoke_workspace_connector(workspace_connector_id uuid) TO connector_sync;
+
+-- Name: TABLE workspaces; Type: ACL; Schema: core_api; Owner: deployer
+
+GRANT SELECT ON TABLE core_api.workspaces TO workspace_member;
+GRANT SELECT ON TABLE core_api.workspaces TO connector_sync;
+GRANT SELECT ON TABLE core_api.workspaces TO hasura_service;
+
+-- Name: COLUMN workspaces.pk; Type: ACL; Schema: core_api; Owner: deployer
+
+GRANT SELECT(pk) ON TABLE core_api.workspaces TO tenancy_definer;
+
+-- Name: COLUMN workspaces.workspace_id; Type: ACL; Schema: core_api; Owner: deployer
+
+GRANT SELECT(workspace_id) ON TABLE core_api.workspaces TO tenancy_definer;
+
+-- Name: FUNCTION workspace_company_workspace_connectors(workspace core_api.workspaces, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid); Type: ACL; Schema: core_api; Owner: deployer
+
+REVOKE ALL ON FUNCTION core_api.workspace_company_workspace_connectors(workspace core_api.workspaces, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION core_api.workspace_company_workspace_connectors(workspace core_api.workspaces, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) TO hasura_service;
 
 -- Name: PROCEDURE hand_to_definer(VARIADIC objects text[]); Type: ACL; Schema: tenancy; Owner: deployer
 
@@ -1142,71 +1521,9 @@ REVOKE ALL ON PROCEDURE tenancy.revoke_all(VARIADIC objects text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION tenancy.stamp_timestamps() FROM PUBLIC;
 
--- Name: TABLE companies; Type: ACL; Schema: core_api; Owner: deployer
-
-GRANT SELECT ON TABLE core_api.companies TO workspace_member;
-GRANT SELECT ON TABLE core_api.companies TO connector_sync;
-GRANT SELECT ON TABLE core_api.companies TO hasura_service;
-
--- Name: COLUMN companies.pk; Type: ACL; Schema: core_api; Owner: deployer
-
-GRANT SELECT(pk) ON TABLE core_api.companies TO tenancy_definer;
-
--- Name: COLUMN companies.company_id; Type: ACL; Schema: core_api; Owner: deployer
-
-GRANT SELECT(company_id) ON TABLE core_api.companies TO tenancy_definer;
-
--- Name: COLUMN companies.workspace_pk; Type: ACL; Schema: core_api; Owner: deployer
-
-GRANT SELECT(workspace_pk) ON TABLE core_api.companies TO tenancy_definer;
-
 -- Name: SEQUENCE company_workspace_connectors_pk_seq; Type: ACL; Schema: core_api; Owner: deployer
 
 GRANT USAGE ON SEQUENCE core_api.company_workspace_connectors_pk_seq TO connector_sync;
-
--- Name: TABLE workspace_connectors; Type: ACL; Schema: core_api; Owner: deployer
-
-GRANT SELECT ON TABLE core_api.workspace_connectors TO workspace_member;
-GRANT SELECT ON TABLE core_api.workspace_connectors TO connector_sync;
-GRANT SELECT ON TABLE core_api.workspace_connectors TO hasura_service;
-
--- Name: COLUMN workspace_connectors.pk; Type: ACL; Schema: core_api; Owner: deployer
-
-GRANT SELECT(pk) ON TABLE core_api.workspace_connectors TO tenancy_definer;
-
--- Name: COLUMN workspace_connectors.workspace_connector_id; Type: ACL; Schema: core_api; Owner: deployer
-
-GRANT SELECT(workspace_connector_id) ON TABLE core_api.workspace_connectors TO tenancy_definer;
-
--- Name: COLUMN workspace_connectors.workspace_pk; Type: ACL; Schema: core_api; Owner: deployer
-
-GRANT SELECT(workspace_pk) ON TABLE core_api.workspace_connectors TO tenancy_definer;
-
--- Name: TABLE workspaces; Type: ACL; Schema: core_api; Owner: deployer
-
-GRANT SELECT ON TABLE core_api.workspaces TO workspace_member;
-GRANT SELECT ON TABLE core_api.workspaces TO connector_sync;
-GRANT SELECT ON TABLE core_api.workspaces TO hasura_service;
-
--- Name: COLUMN workspaces.pk; Type: ACL; Schema: core_api; Owner: deployer
-
-GRANT SELECT(pk) ON TABLE core_api.workspaces TO tenancy_definer;
-
--- Name: COLUMN workspaces.workspace_id; Type: ACL; Schema: core_api; Owner: deployer
-
-GRANT SELECT(workspace_id) ON TABLE core_api.workspaces TO tenancy_definer;
-
--- Name: TABLE current_workspace_companies; Type: ACL; Schema: tenancy; Owner: tenancy_definer
-
-GRANT SELECT ON TABLE tenancy.current_workspace_companies TO workspace_member;
-GRANT SELECT ON TABLE tenancy.current_workspace_companies TO connector_sync;
-GRANT SELECT ON TABLE tenancy.current_workspace_companies TO deployer;
-
--- Name: TABLE current_workspace_connectors; Type: ACL; Schema: tenancy; Owner: tenancy_definer
-
-GRANT SELECT ON TABLE tenancy.current_workspace_connectors TO workspace_member;
-GRANT SELECT ON TABLE tenancy.current_workspace_connectors TO connector_sync;
-GRANT SELECT ON TABLE tenancy.current_workspace_connectors TO deployer;
 
 -- Name: TABLE mixed_company_workspace_connectors; Type: ACL; Schema: tenancy; Owner: tenancy_definer
 

@@ -18,6 +18,7 @@ declare
     junction regclass;
     parents regclass[];
     created_parents regclass[]; -- an adopted one is the host's: there we look for what is ours and mind nothing else
+    more_columns boolean;
     core_api_created boolean;
     junction_created boolean; -- an adopted one may have columns and indexes of the host's, and the host's constraints
     deployer name;
@@ -89,6 +90,12 @@ begin
         inner join tenancy.created_objects as o on o.object_name = p.relation::text
     );
     junction_created := exists (select from tenancy.created_objects as o where o.object_name = junction::text);
+    more_columns := exists (
+        select
+        from tenancy.created_objects as o
+        right join unnest(junction || parents) as r (relation) on o.object_name = r.relation::text
+        where o.object_name is null
+    );
     core_api_created := exists (select from tenancy.created_objects as o where o.object_name = 'core_api');
     deployer := (select pg_get_userbyid(c.relowner) from pg_catalog.pg_class as c where c.oid = junction);
 
@@ -241,6 +248,14 @@ begin
                 ' JOIN core_api.workspace_connectors k ON ((j.workspace_connector_pk = k.pk)))'
                 ' WHERE (c.workspace_pk <> k.workspace_pk);'
             ),
+            (
+                7, 'tenancy.resource_identifiers',
+                'view of tenancy_definer, SELECT c.pk AS company_pk, c.company_id, k.pk AS workspace_connector_pk,'
+                ' k.workspace_connector_id'
+                ' FROM (core_api.companies c JOIN core_api.workspace_connectors k ON ((c.workspace_pk = k.workspace_pk)))'
+                ' WHERE (( SELECT pg_has_role(''hasura_service''::name, ''usage''::text) AS pg_has_role)'
+                ' OR (c.workspace_pk = ' || current_pk || '));'
+            ),
 
             -- 8. Policies: these and no others; the parents' follow below.
             (
@@ -307,7 +322,51 @@ begin
             ),
             (
                 9, 'function core_api.company_workspace_connectors_page(integer,uuid,core_api.direction_enum,uuid,uuid)',
-                'sql stable, of the deployer, body dfc8900e64363f81530a629c2da56b70'
+                'sql stable, of the deployer, body cfad5d64e588528cc2b56e6094e46497'
+            ),
+            (
+                9, 'function tenancy.json_timestamp(timestamp with time zone)',
+                'sql stable, of the deployer, body 6086cb048646b4bb853b0e8b01aa2c4b'
+            ),
+            (
+                9, 'function core_api.company_workspace_connector_document(core_api.company_workspace_connectors)',
+                'sql stable, of the deployer, body e12967c559663bf41efdd8865fdf22cc'
+            ),
+            (
+                9, 'function tenancy.refuse(integer,text,text,bigint)',
+                'plpgsql, of the deployer, search_path="", body 643ca05f74ab167aa0dc709661f0f6ae'
+            ),
+            (
+                9, 'function core_api.create_company_workspace_connectors(jsonb)',
+                'sql, of the deployer, body 41dc578bd26cede54e5a9ed488b3e62d'
+            ),
+            (
+                9, 'function core_api.create_company_workspace_connector(uuid,uuid,core_api.direction_enum)',
+                'sql, of the deployer, body bd1b6988fe95e0e966a8cfaec73a9752'
+            ),
+            (
+                9, 'function core_api.delete_company_workspace_connectors(uuid[])',
+                'sql, of the deployer, body 57f00d9c286204d6e4447b5b4a66aacb'
+            ),
+            (
+                9, 'function core_api.delete_company_workspace_connector(uuid)',
+                'sql, of the deployer, body 08db68fa6ad4803b4da7f2d13be760fc'
+            ),
+            (
+                9, 'function core_api.revoke_workspace_connector(uuid)',
+                'sql, of the deployer, body 4bac58dc1453f298bafcc671f947c99a'
+            ),
+            (
+                9, 'function tenancy.session_page_keys(json,integer,uuid,core_api.direction_enum,uuid,uuid)',
+                'plpgsql stable definer, of tenancy_definer, search_path="", body 7f78325c730a7f165bafc5feb8335d96'
+            ),
+            (
+                9, 'function core_api.company_workspace_connectors_session_page(json,integer,uuid,core_api.direction_enum,uuid,uuid)',
+                'sql stable, of the deployer, body 24059329f85fdc5367019cf2cb01b5da'
+            ),
+            (
+                9, 'function core_api.workspace_company_workspace_connectors(core_api.workspaces,integer,uuid,core_api.direction_enum,uuid,uuid)',
+                'sql stable, of the deployer, body a4ff89735e66338c79f8f283b6e387ce'
             )
         ),
 
@@ -339,7 +398,43 @@ begin
             (array[deployer]::text[], 'SELECT', 'tenancy.current_workspace_companies', null),
             (array[deployer]::text[], 'SELECT', 'tenancy.current_workspace_connectors', null),
             (array[deployer]::text[], 'SELECT', 'tenancy.mixed_company_workspace_connectors', null),
-            ('{workspace_member,connector_sync}', 'EXECUTE', 'function tenancy.current_workspace_pk()', null),
+            (
+                '{workspace_member,connector_sync,hasura_service}', 'EXECUTE',
+                'function tenancy.current_workspace_pk()', null
+            ),
+            ('{workspace_member,connector_sync,hasura_service}', 'SELECT', 'tenancy.resource_identifiers', null),
+            (array[deployer]::text[], 'SELECT', 'tenancy.resource_identifiers', null),
+            (
+                '{workspace_member,connector_sync,hasura_service}', 'EXECUTE',
+                'function tenancy.json_timestamp(timestamp with time zone)', null
+            ),
+            (
+                '{workspace_member,connector_sync,hasura_service}', 'EXECUTE',
+                'function core_api.company_workspace_connector_document(core_api.company_workspace_connectors)', null
+            ),
+            ('{connector_sync}', 'EXECUTE', 'function tenancy.refuse(integer,text,text,bigint)', null),
+            ('{connector_sync}', 'EXECUTE', 'function core_api.create_company_workspace_connectors(jsonb)', null),
+            (
+                '{connector_sync}', 'EXECUTE',
+                'function core_api.create_company_workspace_connector(uuid,uuid,core_api.direction_enum)', null
+            ),
+            ('{connector_sync}', 'EXECUTE', 'function core_api.delete_company_workspace_connectors(uuid[])', null),
+            ('{connector_sync}', 'EXECUTE', 'function core_api.delete_company_workspace_connector(uuid)', null),
+            ('{connector_sync}', 'EXECUTE', 'function core_api.revoke_workspace_connector(uuid)', null),
+            (
+                '{hasura_service}', 'EXECUTE',
+                'function tenancy.session_page_keys(json,integer,uuid,core_api.direction_enum,uuid,uuid)', null
+            ),
+            (
+                '{hasura_service}', 'EXECUTE',
+                'function core_api.company_workspace_connectors_session_page'
+                '(json,integer,uuid,core_api.direction_enum,uuid,uuid)', null
+            ),
+            (
+                '{hasura_service}', 'EXECUTE',
+                'function core_api.workspace_company_workspace_connectors'
+                '(core_api.workspaces,integer,uuid,core_api.direction_enum,uuid,uuid)', null
+            ),
             ('{tenancy_definer}', 'EXECUTE', 'function tenancy.json_claim(text,text,text)', null),
             (
                 '{workspace_member,connector_sync}', 'EXECUTE',
@@ -605,10 +700,18 @@ begin
                     case when p.prosecdef then ' definer' end,
                     ', of ', case when r.rolname = any(group_roles) then r.rolname else 'the deployer' end,
                     ', ' || array_to_string(p.proconfig, ', '),
-                    -- a bound body lists a table's columns, and an adopted table may have more of them
-                    ', body ', md5(concat(
-                        p.prosrc, regexp_replace(pg_get_function_sqlbody(p.oid), 'SELECT j\..*?\sFROM', 'SELECT j.* FROM')
-                    ))
+                    ', body ',
+                    coalesce(
+                        -- A bound body lists the columns of its tables, and an adopted table may have more of them.
+                        (
+                            select substring(c.definition from 'body (.*)')
+                            from contract as c
+                            where
+                                more_columns and p.prosqlbody is not null
+                                and c.object = format('function %s', p.oid::regprocedure)
+                        ),
+                        md5(concat(p.prosrc, pg_get_function_sqlbody(p.oid)))
+                    )
                 )
             from pg_catalog.pg_proc as p
             inner join pg_catalog.pg_language as l on l.oid = p.prolang

@@ -2,13 +2,13 @@
 
 from cwc_schema.migrations import sqlfile
 
-revision = "0014_hasura"
-down_revision = "0013_api"
+revision = "0015_hasura"
+down_revision = "0014_api"
 
 
 def upgrade() -> None:
-    sqlfile.run("sql/0014_hasura.up.sql")
+    sqlfile.run("sql/0015_hasura.up.sql")
 
 
 def downgrade() -> None:
-    sqlfile.run("sql/0014_hasura.down.sql")
+    sqlfile.run("sql/0015_hasura.down.sql")

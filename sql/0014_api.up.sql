@@ -1,7 +1,7 @@
--- 0013: the API in SQL: the resource document, and create, delete and revoke by public ids for the sync role.
--- locks: none that anything waits for.
+-- 0014: the API in SQL: the resource document, and create, delete and revoke by public ids for the sync role.
+-- locks: none
 
--- A definer view like those of 0006: members resolve their own workspace's ids on an adopted parent too, where they have no
+-- A definer view like those that say what tenancy is: members resolve their own workspace's ids on an adopted parent too, where they have no
 -- privilege, and a made-up row reveals no other's. Hasura names no workspace when it reads, and sees every row anyway.
 create view tenancy.resource_identifiers as
 select
@@ -16,7 +16,6 @@ where
     or c.workspace_pk = (select tenancy.current_workspace_pk());
 comment on view tenancy.resource_identifiers is
 'The public ids of a company and a connector that belong to one workspace: the current one, or any for hasura_service. Evaluated with the rights of tenancy_definer.';
-grant select on tenancy.resource_identifiers to workspace_member, connector_sync, hasura_service;
 
 create function tenancy.json_timestamp(moment timestamptz)
 returns text
@@ -26,8 +25,6 @@ return coalesce(
     '"' || coalesce(to_char(moment at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), moment::text) || '"',
     'null'
 );
-revoke all on function tenancy.json_timestamp(timestamptz) from public;
-grant execute on function tenancy.json_timestamp(timestamptz) to workspace_member, connector_sync, hasura_service;
 comment on function tenancy.json_timestamp(timestamptz) is
 'A moment as the API writes it: UTC with milliseconds, the rest cut off, in quotes; null for null.';
 
@@ -60,9 +57,6 @@ begin atomic
         r.company_pk = (company_workspace_connector).company_pk
         and r.workspace_connector_pk = (company_workspace_connector).workspace_connector_pk;
 end;
-revoke all on function core_api.company_workspace_connector_document(core_api.company_workspace_connectors) from public;
-grant execute on function core_api.company_workspace_connector_document(core_api.company_workspace_connectors)
-to workspace_member, connector_sync, hasura_service;
 comment on function core_api.company_workspace_connector_document(core_api.company_workspace_connectors) is
 'The row as a JSON:API resource object; null where its parents are not of the current workspace.';
 
@@ -82,8 +76,6 @@ begin
     raise exception using errcode = code, message = complaint, detail = format('Item %s.', place);
 end
 $$;
-revoke all on function tenancy.refuse(integer, text, text, bigint) from public;
-grant execute on function tenancy.refuse(integer, text, text, bigint) to connector_sync;
 comment on function tenancy.refuse(integer, text, text, bigint) is
 'Always an error: 42501 where there is no current workspace, else the one given, with the place of the item in its list.';
 
@@ -117,8 +109,6 @@ begin atomic
     order by i.place
     returning company_workspace_connectors.*;
 end;
-revoke all on function core_api.create_company_workspace_connectors(jsonb) from public;
-grant execute on function core_api.create_company_workspace_connectors(jsonb) to connector_sync;
 comment on function core_api.create_company_workspace_connectors(jsonb) is
 'Records facts, all or none, from an array of objects with company_id, workspace_connector_id and direction. Error 23503 on an id that is not of the current workspace, whoever else has it; 22P02 on a malformed id or direction; 23502 without a direction; 42501 without a workspace.';
 
@@ -140,9 +130,6 @@ begin atomic
             )
         ) as created;
 end;
-revoke all on function core_api.create_company_workspace_connector(uuid, uuid, core_api.direction_enum) from public;
-grant execute on function core_api.create_company_workspace_connector(uuid, uuid, core_api.direction_enum)
-to connector_sync;
 comment on function core_api.create_company_workspace_connector(uuid, uuid, core_api.direction_enum) is
 'Records one fact and returns its row; errors as create_company_workspace_connectors.';
 
@@ -176,8 +163,6 @@ begin atomic
         ) is null
     order by i.place;
 end;
-revoke all on function core_api.delete_company_workspace_connectors(uuid[]) from public;
-grant execute on function core_api.delete_company_workspace_connectors(uuid[]) to connector_sync;
 comment on function core_api.delete_company_workspace_connectors(uuid[]) is
 'Soft-deletes rows by their public ids, all or none, and returns them. Error 22023 on an id that is no row of the current workspace, whoever else has it; 23000 on a row that is deleted already; 42501 without a workspace.';
 
@@ -188,8 +173,6 @@ return (
     select deleted
     from core_api.delete_company_workspace_connectors(array[delete_company_workspace_connector.id]) as deleted
 );
-revoke all on function core_api.delete_company_workspace_connector(uuid) from public;
-grant execute on function core_api.delete_company_workspace_connector(uuid) to connector_sync;
 comment on function core_api.delete_company_workspace_connector(uuid) is
 'Soft-deletes one row and returns it; errors as delete_company_workspace_connectors.';
 
@@ -222,9 +205,30 @@ begin atomic
 
     select (select count(*) from revoked)::integer from connector;
 end;
-revoke all on function core_api.revoke_workspace_connector(uuid) from public;
-grant execute on function core_api.revoke_workspace_connector(uuid) to connector_sync;
 comment on function core_api.revoke_workspace_connector(uuid) is
 'Soft-deletes every active row of a connector and returns how many there were. Error 23503 on an id that is no connector of the current workspace, whoever else has it; 42501 without a workspace.';
+
+call tenancy.revoke_all(
+    'table tenancy.resource_identifiers',
+    'routine tenancy.json_timestamp(timestamptz)',
+    'routine core_api.company_workspace_connector_document(core_api.company_workspace_connectors)',
+    'routine tenancy.refuse(integer, text, text, bigint)',
+    'routine core_api.create_company_workspace_connectors(jsonb)',
+    'routine core_api.create_company_workspace_connector(uuid, uuid, core_api.direction_enum)',
+    'routine core_api.delete_company_workspace_connectors(uuid[])',
+    'routine core_api.delete_company_workspace_connector(uuid)',
+    'routine core_api.revoke_workspace_connector(uuid)'
+);
+grant select on tenancy.resource_identifiers to workspace_member, connector_sync, hasura_service;
+grant execute on function tenancy.json_timestamp(timestamptz) to workspace_member, connector_sync, hasura_service;
+grant execute on function core_api.company_workspace_connector_document(core_api.company_workspace_connectors)
+to workspace_member, connector_sync, hasura_service;
+grant execute on function tenancy.refuse(integer, text, text, bigint) to connector_sync;
+grant execute on function core_api.create_company_workspace_connectors(jsonb) to connector_sync;
+grant execute on function core_api.create_company_workspace_connector(uuid, uuid, core_api.direction_enum)
+to connector_sync;
+grant execute on function core_api.delete_company_workspace_connectors(uuid[]) to connector_sync;
+grant execute on function core_api.delete_company_workspace_connector(uuid) to connector_sync;
+grant execute on function core_api.revoke_workspace_connector(uuid) to connector_sync;
 
 call tenancy.hand_to_definer('view tenancy.resource_identifiers');

@@ -1,5 +1,5 @@
--- 0014: the page function for Hasura, which names the tenant in an argument because it sets nothing when it reads.
--- locks: none that anything waits for.
+-- 0015: the page function for Hasura, which names the tenant in an argument because it sets nothing when it reads.
+-- locks: none
 
 -- The setting is put back before it returns, and an error puts it back too: the caller keeps the workspace it had, and two calls
 -- in one statement, as in a batched subscription, each have their own. A `set` clause would do it, but only for a superuser.
@@ -33,7 +33,6 @@ begin
     return keys;
 end
 $$;
-revoke all on function tenancy.session_page_keys(json, integer, uuid, core_api.direction_enum, uuid, uuid) from public;
 comment on function tenancy.session_page_keys(json, integer, uuid, core_api.direction_enum, uuid, uuid) is
 'Which active rows of the session''s workspace make up a page. None without one; error 22023 where the session is malformed, 42501 where it names another workspace than hasura.user or the login''s binding.';
 
@@ -66,13 +65,6 @@ begin atomic
         )::integer[])
     order by j.created_at desc, j.pk desc;
 end;
-revoke all on function core_api.company_workspace_connectors_session_page(
-    json, integer, uuid, core_api.direction_enum, uuid, uuid
-) from public;
-grant execute on function
-tenancy.session_page_keys(json, integer, uuid, core_api.direction_enum, uuid, uuid),
-core_api.company_workspace_connectors_session_page(json, integer, uuid, core_api.direction_enum, uuid, uuid)
-to hasura_service;
 comment on function core_api.company_workspace_connectors_session_page(
     json, integer, uuid, core_api.direction_enum, uuid, uuid
 ) is
@@ -106,16 +98,23 @@ begin atomic
             workspace_company_workspace_connectors.workspace_connector_id
         ) as j;
 end;
-revoke all on function core_api.workspace_company_workspace_connectors(
-    core_api.workspaces, integer, uuid, core_api.direction_enum, uuid, uuid
-) from public;
-grant execute on function core_api.workspace_company_workspace_connectors(
-    core_api.workspaces, integer, uuid, core_api.direction_enum, uuid, uuid
-) to hasura_service;
 comment on function core_api.workspace_company_workspace_connectors(
     core_api.workspaces, integer, uuid, core_api.direction_enum, uuid, uuid
 ) is
 'For Hasura: a page of the workspace''s active rows as an array of resource objects, newest first. To go on, pass the id of the last one as after_id.';
+
+call tenancy.revoke_all(
+    'routine tenancy.session_page_keys(json, integer, uuid, core_api.direction_enum, uuid, uuid)',
+    'routine core_api.company_workspace_connectors_session_page(json, integer, uuid, core_api.direction_enum, uuid, uuid)',
+    'routine core_api.workspace_company_workspace_connectors(core_api.workspaces, integer, uuid, core_api.direction_enum, uuid, uuid)'
+);
+grant execute on function
+tenancy.session_page_keys(json, integer, uuid, core_api.direction_enum, uuid, uuid),
+core_api.company_workspace_connectors_session_page(json, integer, uuid, core_api.direction_enum, uuid, uuid)
+to hasura_service;
+grant execute on function core_api.workspace_company_workspace_connectors(
+    core_api.workspaces, integer, uuid, core_api.direction_enum, uuid, uuid
+) to hasura_service;
 
 call tenancy.hand_to_definer(
     'function tenancy.session_page_keys(json, integer, uuid, core_api.direction_enum, uuid, uuid)'

@@ -1,5 +1,5 @@
--- 0013 down: drops the API functions; a client resolves public ids and builds its documents for itself again.
--- locks: none that anything waits for.
+-- 0014 down: drops the API functions; a client resolves public ids and builds its documents for itself again.
+-- locks: ACCESS EXCLUSIVE on tenancy.resource_identifiers
 
 drop function core_api.revoke_workspace_connector(uuid);
 drop function core_api.delete_company_workspace_connector(uuid);

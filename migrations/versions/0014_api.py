@@ -2,13 +2,13 @@
 
 from cwc_schema.migrations import sqlfile
 
-revision = "0013_api"
-down_revision = "0012_page"
+revision = "0014_api"
+down_revision = "0013_page"
 
 
 def upgrade() -> None:
-    sqlfile.run("sql/0013_api.up.sql")
+    sqlfile.run("sql/0014_api.up.sql")
 
 
 def downgrade() -> None:
-    sqlfile.run("sql/0013_api.down.sql")
+    sqlfile.run("sql/0014_api.down.sql")

@@ -1,5 +1,5 @@
--- 0014 down: drops Hasura's page functions; Hasura's metadata must have stopped tracking them before.
--- locks: none that anything waits for.
+-- 0015 down: drops Hasura's page functions; Hasura's metadata must have stopped tracking them before.
+-- locks: none
 
 drop function core_api.workspace_company_workspace_connectors(
     core_api.workspaces, integer, uuid, core_api.direction_enum, uuid, uuid
