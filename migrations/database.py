@@ -98,9 +98,13 @@ class BlockerWatch(AbstractContextManager["BlockerWatch"]):
     def _watch(self) -> None:
         blocking = sa.text(
             "select string_agg(format('pid %s (user %s, application %s, query since %s)', pid, usename,"
-            " coalesce(nullif(application_name, ''), 'unknown'), coalesce(query_start::text, 'unknown')), '; ')"
+            " coalesce(nullif(application_name, ''), 'unknown'),"
+            " coalesce(query_start::text, 'unknown without pg_read_all_stats')), '; ')"
             " from pg_catalog.pg_stat_activity where pid = any(pg_catalog.pg_blocking_pids(:pid))"
         )
         while not self._stop.wait(self.INTERVAL):
-            if found := self._other.scalar(blocking, {"pid": self._pid}):
-                self.blockers = f"Held by {found}."
+            try:
+                if found := self._other.scalar(blocking, {"pid": self._pid}):
+                    self.blockers = f"Held by {found}."
+            except sa.exc.SQLAlchemyError:
+                return  # the server is gone, as the session that is watched finds out too

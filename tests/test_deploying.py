@@ -1,0 +1,429 @@
+"""Deployers among others: twenty at once, an application's locks, a pooler, several databases, a host's own Alembic."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from textwrap import dedent
+from urllib.parse import quote
+
+import psycopg
+import pytest
+from conftest import BIN, DEPLOYER, Server, cwc_schema, downgrade, dump, scalar, upgrade
+from test_adoption import PARENTS, ROWS, TABLE, host
+from test_interruptions import version_of
+from test_migrations import REVISIONS
+
+from cwc_schema.migrations import cli
+
+HEAD = REVISIONS[-1]
+GUARDS = "0011_same_workspace"
+BEFORE_GUARDS = REVISIONS[REVISIONS.index(GUARDS) - 1]
+WRITE = "insert into core_api.workspace_connectors (workspace_pk) values (1)"
+MIXED = (
+    "insert into core_api.company_workspace_connectors (company_pk, workspace_connector_pk, direction)"
+    " values (11, 201, 'input')"
+)
+
+
+@pytest.fixture
+def url(server: Server) -> list[str]:
+    """The command line's option for the empty database."""
+    return ["--database-url", server.url("cwc_empty")]
+
+
+@pytest.fixture
+def adopted(server: Server, empty: psycopg.Connection) -> psycopg.Connection:
+    """A host with rows, at the revision before the guards."""
+    host(empty, PARENTS, TABLE, ROWS)
+    upgrade(server, "cwc_empty", BEFORE_GUARDS)
+    return empty
+
+
+@pytest.fixture
+def blocker(server: Server, adopted: psycopg.Connection) -> Iterator[psycopg.Connection]:
+    """An application in the middle of a transaction, which wrote to a parent."""
+    with psycopg.connect(server.conninfo("cwc_empty", DEPLOYER), application_name="billing") as connection:
+        connection.execute(WRITE)
+        yield connection
+        connection.rollback()
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses between attempts; nobody really waits."""
+    recorded: list[float] = []
+    monkeypatch.setattr(time, "sleep", recorded.append)
+    return recorded
+
+
+# Twenty at once
+
+
+def test_of_twenty_deployers_at_once_one_applies_and_nineteen_find_it_done(
+    server: Server, empty: psycopg.Connection
+) -> None:
+    deployers = [cwc_schema(server, "cwc_empty", "--json", "upgrade") for _ in range(20)]
+    outputs = [process.communicate(timeout=120) for process in deployers]
+    assert [process.returncode for process in deployers] == [0] * 20, outputs
+    applied = [len(json.loads(output)["databases"][0]["applied"]) for output, _ in outputs]
+    assert sorted(applied) == [0] * 19 + [len(REVISIONS)]
+    assert cli.main(["--database-url", server.url("cwc_empty"), "status"]) == cli.DONE
+
+
+# An application that holds a lock
+
+
+def test_a_lock_that_is_never_given_up_ends_the_attempts_and_its_holder_is_named(
+    blocker: psycopg.Connection, pauses: list[float], url: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([*url, "upgrade"]) == cli.LOCKED
+    assert pauses == [1, 2, 4, 8]
+    output, errors = capsys.readouterr()
+    assert output.count("waiting ") == 4
+    assert (
+        f"nothing is half done. Held by pid {blocker.info.backend_pid} (user {DEPLOYER},"
+        " application billing, query since 2" in errors
+    )
+
+
+def test_what_the_server_hides_of_another_users_session_is_said(
+    server: Server, adopted: psycopg.Connection, pauses: list[float], url: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with psycopg.connect(server.conninfo("cwc_empty"), application_name="billing") as other:
+        other.execute(WRITE)
+        pid = other.info.backend_pid
+        assert cli.main([*url, "upgrade", "+1"]) == cli.LOCKED
+    shown = f"pid {pid} (user {server.user}, application billing, query since unknown without pg_read_all_stats)"
+    assert shown in capsys.readouterr().err
+
+
+def test_a_revision_is_tried_again_and_succeeds_when_the_lock_is_free(
+    blocker: psycopg.Connection, monkeypatch: pytest.MonkeyPatch, url: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    waited = []
+
+    def leave(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 2:
+            blocker.commit()
+
+    monkeypatch.setattr(time, "sleep", leave)
+    assert cli.main(["--json", *url, "upgrade"]) == cli.DONE
+    assert waited == [1, 2]
+    [outcome] = json.loads(capsys.readouterr().out)["databases"]
+    assert [step["revision"] for step in outcome["applied"]] == REVISIONS[REVISIONS.index(GUARDS) :]
+    assert cli.main([*url, "verify"]) == cli.DONE
+
+
+@pytest.mark.parametrize(("command", "revision"), [("upgrade", "+1"), ("downgrade", "-1")])
+def test_a_relative_revision_is_never_tried_twice(
+    command: str,
+    revision: str,
+    server: Server,
+    blocker: psycopg.Connection,
+    adopted: psycopg.Connection,
+    pauses: list[float],
+    url: list[str],
+) -> None:
+    if command == "downgrade":
+        blocker.rollback()
+        upgrade(server, "cwc_empty", GUARDS)
+        blocker.execute(WRITE)
+    before = version_of(adopted)
+    assert cli.main([*url, command, revision]) == cli.LOCKED
+    assert (pauses, version_of(adopted)) == ([], before)
+    blocker.rollback()
+    assert cli.main([*url, command, revision]) == cli.DONE
+    assert version_of(adopted) == (GUARDS if command == "upgrade" else BEFORE_GUARDS)
+
+
+QUEUES = {
+    "writes": (BEFORE_GUARDS, WRITE, WRITE),
+    "reads": (
+        "0009_tenant_context",
+        "select from core_api.company_workspace_connectors",
+        "select from core_api.company_workspace_connectors",
+    ),
+}
+
+
+@pytest.mark.parametrize(("revision", "held", "queued"), QUEUES.values(), ids=QUEUES.keys())
+def test_what_queues_behind_a_waiting_migration_goes_on_before_the_lock_is_free(
+    revision: str, held: str, queued: str, server: Server, empty: psycopg.Connection, pauses: list[float]
+) -> None:
+    host(empty, PARENTS, TABLE, ROWS)
+    upgrade(server, "cwc_empty", revision)
+    with (
+        psycopg.connect(server.conninfo("cwc_empty")) as holder,
+        psycopg.connect(server.conninfo("cwc_empty")) as application,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        holder.execute(held)
+        migration = cwc_schema(server, "cwc_empty", "upgrade", "+1")
+        query = "select pid from pg_stat_activity where datname = 'cwc_empty' and %s = any(pg_blocking_pids(pid))"
+        while not (waiting := empty.execute(query, (holder.info.backend_pid,)).fetchone()):
+            assert migration.poll() is None
+        statement = pool.submit(application.execute, queued)
+        behind = False
+        while not statement.done():
+            behind |= waiting[0] in scalar(empty, "select pg_blocking_pids(%s)", application.info.backend_pid)
+        statement.result()
+        migration.communicate()
+        assert behind, "the statement came too late to queue"
+        assert migration.returncode == cli.LOCKED
+        assert holder.info.transaction_status == psycopg.pq.TransactionStatus.INTRANS
+
+
+def test_in_a_deadlock_the_migration_gives_way(server: Server, adopted: psycopg.Connection) -> None:
+    with psycopg.connect(server.conninfo("cwc_empty")) as application:
+        application.execute("update core_api.company_workspace_connectors set deleted_at = now()")
+        migration = cwc_schema(server, "cwc_empty", "upgrade")
+        query = "select 1 from pg_stat_activity where %s = any(pg_blocking_pids(pid))"
+        while not adopted.execute(query, (application.info.backend_pid,)).fetchone():
+            assert migration.poll() is None
+        # the migration has locked the parents and waits for the table
+        application.execute(WRITE)
+        application.commit()
+        output = migration.communicate()
+    assert migration.returncode == cli.DONE, output
+    assert "waiting 1 s" in output[0]
+
+
+def test_a_mixed_row_that_is_stored_while_the_guards_come_is_found(
+    server: Server, adopted: psycopg.Connection, capsys: pytest.CaptureFixture[str], url: list[str]
+) -> None:
+    with psycopg.connect(server.conninfo("cwc_empty")) as application:
+        application.execute(MIXED)
+        migration = cwc_schema(server, "cwc_empty", "upgrade")
+        query = "select 1 from pg_stat_activity where %s = any(pg_blocking_pids(pid))"
+        while not adopted.execute(query, (application.info.backend_pid,)).fetchone():
+            assert migration.poll() is None
+        application.commit()
+    _, errors = migration.communicate()
+    assert migration.returncode == cli.FAILED
+    assert "1 rows have a company and a connector of different workspaces; they are older than the guards" in errors
+    with pytest.raises(psycopg.errors.CheckViolation):
+        adopted.execute(MIXED)
+    adopted.execute(
+        "delete from core_api.company_workspace_connectors where pk in"
+        " (select pk from tenancy.mixed_company_workspace_connectors)"
+    )
+    assert cli.main([*url, "upgrade"]) == cli.DONE
+
+
+# A pooler
+
+
+@pytest.fixture
+def pooler(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a real pgbouncer in transaction mode."""
+    program = shutil.which("pgbouncer", path=f"{os.environ.get('PATH')}:/usr/sbin")
+    if program is None:
+        pytest.skip("pgbouncer is not installed")
+    directory = tmp_path_factory.mktemp("pgbouncer")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    configuration = directory / "pgbouncer.ini"
+    configuration.write_text(
+        dedent(
+            f"""
+            [databases]
+            cwc_empty = host={server.host} port={server.port} dbname=cwc_empty user=deployer
+            [pgbouncer]
+            listen_addr = 127.0.0.1
+            listen_port = {port}
+            unix_socket_dir =
+            auth_type = any
+            pool_mode = transaction
+            {f"user = {Path(server.host).owner()}" if os.geteuid() == 0 else ""}
+            """
+        )
+    )
+    process = subprocess.Popen([program, configuration], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while "process up" not in (line := process.stderr.readline()):
+        assert line, "pgbouncer did not start"
+    yield port
+    process.terminate()
+    process.communicate()
+
+
+def test_a_pooler_is_refused_before_anything_changes(
+    server: Server, empty: psycopg.Connection, pooler: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = dump(server, "cwc_empty")
+    pooled = f"postgresql://deployer:test@127.0.0.1:{pooler}/cwc_empty"
+    with psycopg.connect(pooled) as connection:
+        assert scalar(connection, "select current_user") == "deployer", "it does pool"
+    assert cli.main(["--database-url", pooled, "upgrade"]) == cli.FAILED
+    assert "migrations need a direct connection" in capsys.readouterr().err
+    assert dump(server, "cwc_empty") == before
+
+
+# Several databases, and machines that read
+
+
+SECRET = "p@ss/word s3cr3t"  # noqa: S105
+
+
+def with_password(url: str) -> str:
+    """Return the URL with a password that is easy to find again."""
+    return url.replace(":test@", f":{quote(SECRET, safe='')}@")
+
+
+def test_all_databases_are_attempted_and_the_summary_names_those_that_failed(
+    server: Server, empty: psycopg.Connection, second: psycopg.Connection, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ["cwc_empty", "cwc_nowhere", "cwc_second"]
+    urls = [option for name in names for option in ("--database-url", with_password(server.url(name)))]
+    assert cli.main([*urls, "upgrade"]) == cli.FAILED
+    output, errors = capsys.readouterr()
+    assert f"2 of 3 databases done; not done: {server.host}/cwc_nowhere" in output
+    assert 'database "cwc_nowhere" does not exist' in errors
+    assert version_of(empty) == version_of(second) == HEAD
+
+    assert cli.main(["--json", *urls, "upgrade"]) == cli.FAILED
+    document = json.loads(capsys.readouterr().out)
+    assert document["code"] == cli.FAILED
+    assert [(found["database"], found["code"], found["revision"]) for found in document["databases"]] == [
+        (f"{server.host}/cwc_empty", cli.DONE, HEAD),
+        (f"{server.host}/cwc_nowhere", cli.FAILED, None),
+        (f"{server.host}/cwc_second", cli.DONE, HEAD),
+    ]
+    assert [found["applied"] for found in document["databases"]] == [[], [], []], "what is done is skipped"
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+@pytest.mark.parametrize(
+    "command", [["upgrade"], ["upgrade", "nonsense"], ["downgrade", "base"], ["status"], ["verify"]]
+)
+def test_a_password_is_never_printed(
+    command: list[str],
+    options: list[str],
+    server: Server,
+    empty: psycopg.Connection,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    for name in ("cwc_empty", "cwc_nowhere"):
+        cli.main([*options, "--database-url", with_password(server.url(name)), *command])
+    output = "".join(capfd.readouterr())
+    assert "cwc_nowhere" in output
+    assert all(form not in output for form in (SECRET, quote(SECRET, safe=""), "s3cr3t", "Traceback"))
+
+
+# A host with an Alembic of its own
+
+HOST_ENV = """
+import os
+
+import sqlalchemy as sa
+from alembic import context
+
+engine = sa.create_engine(os.environ["HOST_URL"], poolclass=sa.NullPool)
+with engine.connect() as connection:
+    connection.execute(sa.text("set lock_timeout = '500ms'"))
+    connection.commit()
+    context.configure(connection=connection, transaction_per_migration=True)
+    with context.begin_transaction():
+        context.run_migrations()
+"""
+HOST_REVISION = """
+from alembic import op
+
+revision = "a1"
+down_revision = None
+
+
+def upgrade():
+    op.execute("create table public.host_invoices (pk int primary key)")
+
+
+def downgrade():
+    op.execute("drop table public.host_invoices")
+"""
+
+Alembic = Callable[..., str]
+
+
+@pytest.fixture
+def alembic(server: Server, tmp_path: Path) -> Alembic:
+    """Run the host's own `alembic`; ``branch`` includes this package's revisions."""
+    versions = tmp_path / "migrations" / "versions"
+    versions.mkdir(parents=True)
+    (tmp_path / "migrations" / "env.py").write_text(HOST_ENV)
+    (versions / "a1_invoices.py").write_text(HOST_REVISION)
+
+    def _alembic(*arguments: str, branch: bool = False) -> str:
+        included = "cwc_schema.migrations:versions" if branch else ""
+        (tmp_path / "alembic.ini").write_text(
+            "[alembic]\nscript_location = %(here)s/migrations\npath_separator = space\n"
+            f"version_locations = %(here)s/migrations/versions {included}\n"
+        )
+        process = subprocess.run(
+            [sys.executable, "-m", "alembic", *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "HOST_URL": server.url("cwc_empty").replace("postgresql:", "postgresql+psycopg:")},
+            capture_output=True,
+            text=True,
+        )
+        assert process.returncode == 0, process.stderr
+        return process.stdout
+
+    return _alembic
+
+
+def test_a_hosts_own_alembic_and_this_package_do_not_notice_each_other(
+    server: Server, empty: psycopg.Connection, alembic: Alembic
+) -> None:
+    alembic("upgrade", "head")
+    before = dump(server, "cwc_empty")
+    upgrade(server, "cwc_empty")
+    assert scalar(empty, "select version_num from public.alembic_version") == "a1"
+    assert alembic("current") == "a1 (head)\n"
+    alembic("downgrade", "base")
+    alembic("upgrade", "head")
+    assert version_of(empty) == HEAD
+    downgrade(server, "cwc_empty")
+    assert dump(server, "cwc_empty") == before
+
+
+def test_a_host_includes_the_revisions_as_a_branch_of_its_own(
+    server: Server, empty: psycopg.Connection, second: psycopg.Connection, alembic: Alembic
+) -> None:
+    host(empty, PARENTS, TABLE, ROWS)
+    host(second, PARENTS, TABLE, ROWS)
+    alembic("upgrade", "head")
+    before = dump(server, "cwc_empty")
+    alembic("upgrade", "heads", branch=True)
+    versions = "select array_agg(version_num::text order by version_num) from public.alembic_version"
+    assert scalar(empty, versions) == [HEAD, "a1"]
+    upgrade(server, "cwc_second")
+    assert schemas(server, "cwc_empty") == schemas(server, "cwc_second")
+    alembic("downgrade", "cwc_schema@base", branch=True)
+    assert scalar(empty, versions) == ["a1"]
+    assert dump(server, "cwc_empty") == before
+
+
+def schemas(server: Server, dbname: str) -> str:
+    """Return what this package made, without its own version table."""
+    return subprocess.run(
+        [
+            BIN / "pg_dump",
+            "--schema-only",
+            "--restrict-key=fixed",
+            "--schema=core_api",
+            "--schema=tenancy",
+            "--exclude-table=tenancy.cwc_schema_version",
+            server.conninfo(dbname),
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
