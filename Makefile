@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Each worker starts a server of its own; the tests about roles, which come first, need one that is untouched.
+PARALLEL := --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help up down test bench bench-upgrade lint format generate
@@ -25,8 +27,8 @@ endif
 down: $(VENV)/.ready ## stop the embedded server and remove its data
 	@$(BIN)/python demo/embedded.py down
 
-test: lint ## run linters and tests, on a fresh embedded server or on TEST_DATABASE_URL
-	$(BIN)/pytest
+test: lint ## run linters and tests, on fresh embedded servers or on TEST_DATABASE_URL
+	$(BIN)/pytest $(if $(TEST_DATABASE_URL),,$(PARALLEL))
 
 bench: $(VENV)/.ready ## measure against other designs: make bench ROWS=10_000_000; writes bench/REPORT.md
 	@$(BIN)/python bench/run.py --rows $(or $(ROWS),1_000_000)

@@ -113,8 +113,12 @@ def test_a_deployer_killed_between_any_two_revisions_leaves_what_the_next_run_co
     server: Server, empty: psycopg.Connection, uninterrupted: Callable[..., str]
 ) -> None:
     empty.execute(BREAKPOINT)
+    # the revision after the guards only reads, so there is no change of the schema to stop at
+    expected = {None, *REVISIONS[:-1]} - {"0011_same_workspace"}
     stops = set()
     for revision in [None, *REVISIONS[:-1]]:
+        if revision not in expected:
+            continue
         empty.execute(f"alter database cwc_empty set test.breakpoint = '{revision or 'none'}'")
         empty.execute("select pg_advisory_lock(1)")
         deployer = cwc_schema(server, "cwc_empty", "upgrade")
@@ -135,7 +139,7 @@ def test_a_deployer_killed_between_any_two_revisions_leaves_what_the_next_run_co
     )
     upgrade(server, "cwc_empty")
     assert dump(server, "cwc_empty") == uninterrupted()
-    assert stops == {None, *REVISIONS[:-2]}, "the last revision changes nothing"
+    assert stops == expected
 
 
 def test_a_deployer_killed_while_it_compares_changes_nothing(
