@@ -16,7 +16,6 @@ ADVISORY_LOCK = 0x6377_6373  # "cwcs": one deployer at a time in each database
 LOCK_WAIT = 60.0  # seconds for another deployer, unless config.attributes["lock_wait"] says otherwise
 LOCK_POLL = 0.2  # seconds
 RETRY_PAUSES = (1, 2, 4, 8)  # seconds before each further attempt at a revision that waited for a table in vain
-RETRIED = ("55P03", "40P01")  # a lock that was not obtained, or only by a deadlock
 
 OPTIONS: dict[str, Any] = {
     "version_table": "cwc_schema_version",
@@ -120,7 +119,7 @@ def migrate(connection: sa.Connection, other: sa.Connection) -> None:
                     return
                 except sa.exc.OperationalError as error:
                     connection.rollback()
-                    if getattr(error.orig, "sqlstate", None) not in RETRIED:
+                    if getattr(error.orig, "sqlstate", None) != "55P03":
                         raise
             if not pauses:
                 raise LockNotObtainedError(f"gave up waiting for a lock; nothing is half done. {watch.blockers}")

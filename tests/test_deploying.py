@@ -166,6 +166,8 @@ def test_what_queues_behind_a_waiting_migration_goes_on_before_the_lock_is_free(
         ThreadPoolExecutor(1) as pool,
     ):
         holder.execute(held)
+        application.execute("set lock_timeout = '5s'")  # ten times what the migration waits
+        application.commit()
         migration = cwc_schema(server, "cwc_empty", "upgrade", "+1")
         query = "select pid from pg_stat_activity where datname = 'cwc_empty' and %s = any(pg_blocking_pids(pid))"
         while not (waiting := empty.execute(query, (holder.info.backend_pid,)).fetchone()):
