@@ -1,7 +1,14 @@
 """The questions that are asked of every variant, in that variant's words."""
 
+import json
+import sys
 from dataclasses import dataclass, field
 from typing import Any
+
+from cwc_schema.migrations.sqlfile import ROOT
+
+sys.path.insert(0, str(ROOT / "tests"))
+import hasura_sql
 
 LOGINS = {
     "shipped": "bench_member",
@@ -9,6 +16,7 @@ LOGINS = {
     "expert": "bench_expert",
     "limit": "bench_expert",
     "naive": "bench_naive",
+    "hasura": "bench_hasura",
 }
 """Variants, and the login role that asks; ``page`` is the shipped schema asked through its page function."""
 
@@ -27,6 +35,7 @@ FROM = {
     "limit": """from bench.denormalised as j
         where j.workspace_pk = (select w.pk from core_api.workspaces as w where w.workspace_id = %(workspace)s)
         and j.deleted_at is null""",
+    "hasura": "from core_api.company_workspace_connectors as j where {permission}",
 }
 """What a client of each variant writes; the policies add the tenant for *shipped* and *naive*, the others say it."""
 
@@ -35,7 +44,7 @@ COMPANIES = {
     "naive": """core_api.companies as p
         where p.workspace_pk = (select w.pk from core_api.workspaces as w where w.workspace_id = %(workspace)s)""",
 }
-COMPANIES |= {"expert": COMPANIES["naive"], "limit": COMPANIES["naive"]}
+COMPANIES |= dict.fromkeys(("expert", "limit", "hasura"), COMPANIES["naive"])
 
 
 @dataclass(frozen=True)
@@ -147,6 +156,16 @@ where v.place = ceil(v.total / 2.0)
 """What is asked for on behalf of tenant ``n``: rows, a company, its busiest connector, a place in the middle."""
 
 
+def permission(connection: Any) -> str:
+    """Return the condition that Hasura makes of its metadata's permission for members; ``%(session)s`` is its session.
+
+    :param connection: psycopg connection of a superuser.
+    """
+    table, metadata = "core_api.company_workspace_connectors", hasura_sql.load()
+    rule = hasura_sql.permission(metadata, table, "workspace_member")["filter"]
+    return hasura_sql.where(metadata, hasura_sql.Catalog(connection), table, rule, "j")
+
+
 def parameters(connection: Any, n: int) -> dict[str, Any]:
     """Return the parameters of every query for one tenant.
 
@@ -155,4 +174,5 @@ def parameters(connection: Any, n: int) -> dict[str, Any]:
     """
     cursor = connection.execute(PARAMETERS, {"n": n})
     row = cursor.fetchone()
-    return dict(zip((column.name for column in cursor.description), row, strict=True))
+    values = dict(zip((column.name for column in cursor.description), row, strict=True))
+    return values | {"session": json.dumps({"x-hasura-workspace-id": str(values["workspace"])})}

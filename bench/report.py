@@ -28,6 +28,7 @@ ALTERNATIVES = {
 """What is measured of each alternative: titles of queries, and through what; look-ups as prepared statements."""
 
 COLOURS = {"naive": "#c0392b", "expert": "#7f8c8d", "shipped": "#2471a3", "page": "#8e44ad", "limit": "#27ae60"}
+"""Of the plots' lines."""
 
 HEAD = """# What the policies cost
 
@@ -48,6 +49,8 @@ Indexes are as the loading left them, not rebuilt.
 - *expert*: the same rows without policies; the client joins company and connector and filters both by the workspace
   that it looks up by uuid.
 - *limit*: a copy that stores `workspace_pk` in each row and is indexed by it, filtered by it; forbidden by the design.
+- *hasura*: the shipped table, as a login of `hasura_service`, with the condition that Hasura makes of the permission in
+  its metadata: nested `exists` through both parents to the workspace.
 - *naive*: two correlated `exists` with `current_setting` inline, as most people write the policy. One run; all
   others are medians of at least five interleaved runs.
 
@@ -222,6 +225,19 @@ def alternatives(found: dict[str, Any]) -> str:
     return table(["", *heads, *more], lines)
 
 
+def hasura(found: dict[str, Any], rows: int) -> str:
+    """Return the table of what Hasura's own SQL costs, tenant by tenant."""
+    by_title: dict[str, list[str]] = {}
+    for r in found["reads"][rows]:
+        ms = r["ms"]
+        by_title.setdefault(r["title"], []).extend(
+            [figure(ms["hasura"]), ratio(ms["hasura"] / ms["expert"]), ratio(ms["hasura"] / ms["shipped"])]
+        )
+    tenants = dict.fromkeys(r["tenant"] for r in found["reads"][rows])
+    heads = [head for tenant in tenants for head in (f"{tenant}, ms", "÷ expert", "÷ shipped")]
+    return table(["", *heads], [[title, *cells] for title, cells in by_title.items()])
+
+
 def round_trips(found: dict[str, Any], rows: int) -> str:
     """Return the table of whole transactions."""
     lines = [
@@ -302,6 +318,8 @@ def write(found: dict[str, Any], directory: Path) -> None:
         "\n![Count for the median tenant](median-count.svg)\n![Newest 50 of the biggest tenant](biggest-newest.svg)\n",
         "\n## Reads\n",
         reads(found, rows),
+        f"\n## Hasura's own SQL, {rows:,} rows in the table\n\n",
+        hasura(found, rows),
         f"\n## A whole transaction, as its client waits for it, {rows:,} rows in the table\n\n"
         "Over a socket, prepared: begin, name the workspace (*shipped* only), ask, commit.\n\n",
         round_trips(found, rows),

@@ -32,6 +32,7 @@ LOGINS = {
     "bench_sync": "",
     "bench_expert": "bypassrls",
     "bench_naive": "",
+    "bench_hasura": "",
 }
 SETTINGS = {
     "shared_buffers": f"{max(1, min(8, os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') // (3 * 2**30)))}GB",
@@ -101,6 +102,7 @@ def load(url: str, rows: int) -> str:
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("grant workspace_member to bench_member")
         connection.execute("grant connector_sync to bench_sync")
+        connection.execute("grant hasura_service to bench_hasura")
         connection.execute("set session_replication_role = replica")  # the generator respects what the triggers check
         connection.execute("select set_config('bench.rows', %s, false)", (str(rows),))
         execute_file(connection, HERE / "load.sql")
@@ -131,10 +133,14 @@ def ask_everything(database: str, tenants: Collection[str] = TENANTS) -> list[di
     with ExitStack() as stack:
         superuser = stack.enter_context(psycopg.connect(database, autocommit=True))
         connections = {variant: login(database, name, stack) for variant, name in queries.LOGINS.items()}
+        permission = queries.permission(superuser)
         for tenant in tenants:
             values = queries.parameters(superuser, TENANTS[tenant])
             for query in queries.QUERIES:
-                asked = {v: Question(connections[v], text, values) for v, text in query.texts.items()}
+                asked = {
+                    v: Question(connections[v], text.replace("{permission}", permission), values)
+                    for v, text in query.texts.items()
+                }
                 answers = {variant: question.fingerprint() for variant, question in asked.items()}
                 assert len(set(answers.values())) == 1, f"{query.title}, {tenant} tenant: {answers}"
                 naive, naive_buffers = asked.pop("naive").once()
