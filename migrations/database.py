@@ -36,7 +36,8 @@ def engine_of(config: Config) -> sa.Engine:
 
     :raises CommandError: as :func:`url_of`.
     """
-    return sa.create_engine(url_of(config), poolclass=sa.NullPool)
+    # a SQL_ASCII database would have psycopg return bytes for text
+    return sa.create_engine(url_of(config), poolclass=sa.NullPool, connect_args={"client_encoding": "utf8"})
 
 
 def name_of(config: Config) -> str:

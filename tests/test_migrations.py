@@ -134,6 +134,15 @@ def test_at_head_there_is_nothing_to_do(server: Server, empty: psycopg.Connectio
     assert upgrade(server, "cwc_empty") == ""
 
 
+def test_a_database_without_an_encoding_is_migrated_too(server: Server, empty: psycopg.Connection) -> None:
+    empty.execute("create database cwc_ascii encoding 'SQL_ASCII' template template0 locale 'C' owner deployer")
+    try:
+        process = cwc_schema(server, "cwc_ascii", "upgrade")
+        assert process.communicate(timeout=60)[1] == ""
+    finally:
+        empty.execute("drop database cwc_ascii")
+
+
 def test_a_hosts_own_version_table_is_untouched(server: Server, empty: psycopg.Connection) -> None:
     empty.execute(
         "create table public.alembic_version (version_num varchar(32)); insert into alembic_version values ('x')"
