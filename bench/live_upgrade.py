@@ -198,12 +198,14 @@ def build(uri: str, host: str, rows: int) -> tuple[str, list[tuple[str, str]]]:
             connection.execute(HOST.replace(":rows", str(rows)))
         connection.execute("vacuum (analyze)")
         version = connection.execute("select current_setting('server_version')").fetchone()[0]
-        sizes = connection.execute(
-            "select relname || ' (' || relnatts || ' columns)',"
-            " to_char(reltuples::bigint, 'FM999,999,999') || ' rows, '"
-            " || pg_size_pretty(pg_total_relation_size(oid)) from pg_class"
-            " where relnamespace = 'core_api'::regnamespace and relkind = 'r' order by reltuples desc, relname"
+        tables = connection.execute(
+            "select relname, relnatts, pg_size_pretty(pg_total_relation_size(oid)) from pg_class"
+            " where relnamespace = 'core_api'::regnamespace and relkind = 'r' order by pg_total_relation_size(oid) desc"
         ).fetchall()
+        sizes = []
+        for table, columns, size in tables:
+            count = connection.execute(f"select count(*) from core_api.{table}").fetchone()[0]
+            sizes.append((f"{table} ({columns} columns)", f"{count:,} rows, {size}"))
     return version, sizes
 
 
@@ -288,7 +290,7 @@ The first revision's time includes the start of the command.
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=2_000_000)
-    parser.add_argument("--seconds", type=int, default=60, help="how long the upgrade may take")
+    parser.add_argument("--seconds", type=int, default=30, help="how long the upgrade may take")
     parser.add_argument("--output", type=Path, default=Path(__file__).with_name("LIVE_UPGRADE.md"))
     options = parser.parse_args()
     options.output.write_text(run(options.rows, options.seconds), encoding="utf-8")
