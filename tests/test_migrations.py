@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +19,6 @@ from conftest import (
     dump,
     scalar,
     upgrade,
-    wait_until_blocked,
 )
 
 from cwc_schema.migrations import cli
@@ -225,15 +223,6 @@ def test_a_deployer_without_privileges_changes_nothing(
 # Other deployers, and accidents
 
 
-def test_of_several_deployers_at_once_one_applies_and_the_others_find_it_done(
-    server: Server, empty: psycopg.Connection
-) -> None:
-    deployers = [cwc_schema(server, "cwc_empty", "upgrade") for _ in range(4)]
-    outputs = [process.communicate(timeout=60) for process in deployers]
-    assert [process.returncode for process in deployers] == [0] * 4, outputs
-    assert sorted(output.count("upgrade ") for output, _ in outputs) == [0, 0, 0, len(REVISIONS)]
-
-
 def test_a_deployer_that_does_not_get_its_turn_says_so(
     server: Server, empty: psycopg.Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -244,25 +233,3 @@ def test_a_deployer_that_does_not_get_its_turn_says_so(
     assert cli.main([*url, "status"]) == cli.BEHIND, "asking does not wait"
     empty.execute("select pg_advisory_unlock_all()")
     assert cli.main([*url, "upgrade"]) == cli.DONE
-
-
-def test_a_deployer_that_is_killed_leaves_what_the_next_run_completes(
-    server: Server, empty: psycopg.Connection, second: psycopg.Connection
-) -> None:
-    upgrade(server, "cwc_empty", "0010_policies")
-    before = dump(server, "cwc_empty")
-    with psycopg.connect(server.conninfo("cwc_empty")) as blocker:
-        blocker.execute("lock table core_api.companies in row exclusive mode")
-        victim = cwc_schema(server, "cwc_empty", "upgrade")
-        query = "select pid from pg_stat_activity where datname = 'cwc_empty' and wait_event_type = 'Lock'"
-        while not (found := empty.execute(query).fetchone()):
-            assert victim.poll() is None
-        wait_until_blocked(empty, found[0])
-        victim.send_signal(signal.SIGKILL)
-        victim.communicate()
-    while empty.execute("select 1 from pg_stat_activity where pid = %s", found).fetchone():
-        pass
-    assert dump(server, "cwc_empty") == before
-    upgrade(server, "cwc_empty")
-    upgrade(server, "cwc_second")
-    assert dump(server, "cwc_empty") == dump(server, "cwc_second")
