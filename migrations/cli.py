@@ -8,6 +8,7 @@ import signal
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 import sqlalchemy as sa
 from alembic import command
@@ -36,9 +37,18 @@ class Outcome:
     """Revisions that were applied or undone: ``revision``, ``direction``, and ``milliseconds``."""
 
 
-def parser() -> argparse.ArgumentParser:
+class Parser(argparse.ArgumentParser):
+    """A parser whose refusal is exit code 4: argparse's own, 2, means drift here."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and why the command line was not understood, and exit."""
+        self.print_usage(sys.stderr)
+        self.exit(FAILED, f"{self.prog}: {message}\n")
+
+
+def parser() -> Parser:
     """Return the command line's grammar."""
-    result = argparse.ArgumentParser(
+    result = Parser(
         prog="cwc-schema",
         description="Apply and check the schema of core_api.company_workspace_connectors.",
         epilog="Exit codes: 0 done or up to date, 1 behind, 2 drift, 3 lock not obtained (retry later), 4 anything"
@@ -83,7 +93,11 @@ def print_script(options: argparse.Namespace) -> int:
         print(f"set cwc_schema.deployer = {Literal(options.roles).as_string()};")
         print(sqlfile.read("sql/roles.sql"), end="")
     else:
-        command.upgrade(configuration(None), options.revision, sql=True)
+        try:
+            command.upgrade(configuration(None), options.revision, sql=True)
+        except CommandError as error:
+            print(f"cwc-schema: {error}", file=sys.stderr)
+            return FAILED
     return DONE
 
 

@@ -208,6 +208,18 @@ def test_a_wrong_url_is_a_message_without_the_password(
     assert "secret" not in captured.out + captured.err
 
 
+@pytest.mark.parametrize(
+    "arguments", [["sql", "nonsense"], ["nonsense"], ["downgrade"], ["--lock-wait", "long", "status"]]
+)
+def test_a_wrong_command_line_is_a_message_and_never_looks_like_drift(arguments: list[str]) -> None:
+    process = subprocess.run(
+        [sys.executable, "-m", "cwc_schema.migrations.cli", *arguments], capture_output=True, text=True
+    )
+    assert process.returncode == cli.FAILED
+    assert process.stderr
+    assert "Traceback" not in process.stderr
+
+
 # Databases that are not as they should be
 
 
