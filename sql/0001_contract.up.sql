@@ -392,6 +392,13 @@ begin
         select 'role', format('role %I %s', r.rolname, danger.difference)
         from pg_catalog.pg_roles as r
         cross join lateral (
+            select string_agg(m.roleid::regrole::text, ', ' order by m.roleid::regrole::text) as roles
+            from pg_catalog.pg_auth_members as m
+            where
+                m.member = r.oid
+                and not (r.rolname = 'workspace_tenant' and m.roleid = to_regrole('workspace_member'))
+        ) as others
+        cross join lateral (
             values
             (r.rolsuper, format('is a superuser: alter role %I nosuperuser;', r.rolname)),
             (r.rolbypassrls, format('goes round row-level security: alter role %I nobypassrls;', r.rolname)),
@@ -399,23 +406,19 @@ begin
             (r.rolreplication, format('may replicate: alter role %I noreplication;', r.rolname)),
             (r.rolcanlogin, format('may log in: alter role %I nologin;', r.rolname)),
             (
-                exists (select from pg_catalog.pg_auth_members as m where m.member = r.oid),
-                format(
-                    'is a member of other roles: revoke %s from %I;',
-                    (
-                        select string_agg(m.roleid::regrole::text, ', ' order by m.roleid::regrole::text)
-                        from pg_catalog.pg_auth_members as m
-                        where m.member = r.oid
-                    ),
-                    r.rolname
-                )
+                others.roles is not null,
+                format('is a member of other roles: revoke %s from %I;', others.roles, r.rolname)
+            ),
+            (
+                r.rolname = 'workspace_tenant' and not pg_has_role(r.oid, to_regrole('workspace_member'), 'usage'),
+                'is no member of workspace_member: grant workspace_member to workspace_tenant;'
             )
         ) as danger (applies, difference)
         where
-            r.rolname in ('workspace_member', 'connector_sync', 'hasura_service', 'tenancy_definer') and danger.applies
+            r.rolname in ('workspace_member', 'workspace_tenant', 'connector_sync', 'hasura_service', 'tenancy_definer') and danger.applies
         union all
         select 'role', format('role %I is missing and %I may not create roles: create role %1$I nologin;', r.name, current_user)
-        from unnest(array['workspace_member', 'connector_sync', 'hasura_service', 'tenancy_definer']) as r (name)
+        from unnest(array['workspace_member', 'workspace_tenant', 'connector_sync', 'hasura_service', 'tenancy_definer']) as r (name)
         where to_regrole(r.name) is null and not creates_roles
         union all
         select

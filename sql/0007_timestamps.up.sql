@@ -4,7 +4,7 @@
 create function tenancy.stamp_timestamps()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     if tg_op = 'INSERT' then

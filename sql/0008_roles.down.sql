@@ -10,14 +10,14 @@ on core_api.company_workspace_connectors from connector_sync;
 revoke all on sequence core_api.company_workspace_connectors_pk_seq from connector_sync;
 revoke all on core_api.company_workspace_connectors from workspace_member, connector_sync, hasura_service;
 revoke all on schema tenancy from tenancy_definer;
-revoke all on schema core_api from workspace_member, connector_sync, hasura_service, tenancy_definer;
+revoke all on schema core_api from workspace_member, workspace_tenant, connector_sync, hasura_service, tenancy_definer;
 drop procedure tenancy.hand_to_definer(text[]);
 drop procedure tenancy.revoke_all(text[]);
 
 do $$
 declare
     created_object text;
-    created_role name;
+    created_role text;
 begin
     execute format(
         'grant delete, truncate on core_api.company_workspace_connectors to %I',
@@ -36,19 +36,17 @@ begin
     end loop;
 
     -- A login that is a member uses the role; a role administrator, which is how its creator appears, does not.
-    for created_role in
-        select r.rolname
-        from pg_catalog.pg_roles as r
-        where
-            r.rolname in ('workspace_member', 'connector_sync', 'hasura_service', 'tenancy_definer')
-            and shobj_description(r.oid, 'pg_authid') like 'cwc-schema: %'
-            and not exists (
+    foreach created_role in array
+        array['workspace_tenant', 'workspace_member', 'connector_sync', 'hasura_service', 'tenancy_definer']
+    loop
+        continue when
+            shobj_description(to_regrole(created_role), 'pg_authid') not like 'cwc-schema: %'
+            or exists (
                 select
                 from pg_catalog.pg_auth_members as m
                 inner join pg_catalog.pg_roles as login on login.oid = m.member
-                where m.roleid = r.oid and not login.rolcreaterole and not login.rolsuper
-            )
-    loop
+                where m.roleid = to_regrole(created_role) and not login.rolcreaterole and not login.rolsuper
+            );
         begin
             execute format('drop role %I', created_role);
         exception

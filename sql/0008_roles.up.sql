@@ -9,6 +9,7 @@ begin
     for wanted in
         values
         ('workspace_member', 'reads the active rows of one workspace'),
+        ('workspace_tenant', 'a tenant''s own SQL login: it has the workspace it is bound to, and none while it is bound to none'),
         ('connector_sync', 'reads, inserts and soft-deletes the rows of one workspace'),
         ('hasura_service', 'reads every row, so that Hasura''s own permissions can scope them'),
         ('tenancy_definer', 'owns the functions and views that decide what belongs to a workspace; nobody logs in as it')
@@ -26,9 +27,18 @@ begin
 end
 $$;
 
+-- Only an administrator of workspace_member may say it, so whoever makes the role says it.
+do $$
+begin
+    if not pg_has_role('workspace_tenant', 'workspace_member', 'usage') then
+        grant workspace_member to workspace_tenant;
+    end if;
+end
+$$;
+
 create procedure tenancy.revoke_all(variadic objects text[])
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     object text;
@@ -71,7 +81,7 @@ comment on procedure tenancy.revoke_all (text []) is
 
 create procedure tenancy.hand_to_definer(variadic objects text[])
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     caller name := current_user;
@@ -152,7 +162,8 @@ begin
 end
 $$;
 
-grant usage on schema core_api to workspace_member, connector_sync, hasura_service, tenancy_definer;
+-- workspace_tenant has it from workspace_member too; of its own, it cannot be dropped while this database relies on it.
+grant usage on schema core_api to workspace_member, workspace_tenant, connector_sync, hasura_service, tenancy_definer;
 grant usage on schema tenancy to tenancy_definer;
 
 grant select on core_api.company_workspace_connectors to workspace_member, connector_sync, hasura_service;

@@ -1,25 +1,25 @@
 -- 0009: who the current workspace is, and which companies and connectors belong to it.
 -- locks: SHARE ROW EXCLUSIVE on workspaces
 
-create table tenancy.workspace_roles (
-    role_name name not null,
+create table tenancy.role_bindings (
+    role regrole not null,
     workspace_pk integer not null,
-    constraint workspace_roles_pkey primary key (role_name),
-    constraint workspace_roles_workspace_pk_foreign foreign key (workspace_pk) references core_api.workspaces (pk)
+    constraint role_bindings_pkey primary key (role),
+    constraint role_bindings_workspace_pk_foreign foreign key (workspace_pk) references core_api.workspaces (pk)
     on update cascade on delete no action
 );
-comment on table tenancy.workspace_roles is
-'Ties a login role to one workspace, which its sessions cannot leave whatever they set: for tenants with direct SQL access. Only the owner writes it. A bound workspace cannot be deleted, so a binding never falls away by itself; after renaming a role, rename it here.';
+comment on table tenancy.role_bindings is
+'Ties a login role to one workspace, which its sessions cannot leave whatever they set or the role is called: for tenants with direct SQL access. Only the owner writes it. A bound workspace cannot be deleted; a role that is dropped leaves its row, which then binds nobody.';
 
-create index workspace_roles_workspace_pk_index on tenancy.workspace_roles (workspace_pk);
-comment on index tenancy.workspace_roles_workspace_pk_index is
+create index role_bindings_workspace_pk_index on tenancy.role_bindings (workspace_pk);
+comment on index tenancy.role_bindings_workspace_pk_index is
 'Carries the foreign key when a workspace is renumbered or deleted.';
 
 create function tenancy.json_claim(setting text, document text, key text)
 returns text
 language plpgsql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     claims jsonb;
@@ -41,12 +41,40 @@ $$;
 comment on function tenancy.json_claim(text, text, text) is
 'The value of one key of a setting that holds a JSON object; null where the key is absent or empty, error 22023 naming the setting where it is not a JSON object.';
 
+-- Asked only where there is no binding. From 16 on membership has options, and a chain may set to a role that inherits.
+create function tenancy.is_tenant_login()
+returns boolean
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if not pg_has_role(session_user, 'workspace_tenant', 'member') then
+        return false;
+    end if;
+    -- A superuser is a member of every role; the setting is_superuser would speak of current_user.
+    if (select r.rolsuper from pg_catalog.pg_roles as r where r.rolname = session_user) then
+        return false;
+    end if;
+    if current_setting('server_version_num')::integer < 160000 then
+        return true;
+    end if;
+    return exists (
+        select
+        from pg_catalog.pg_roles as r
+        where pg_has_role(session_user, r.oid, 'set') and pg_has_role(r.oid, 'workspace_tenant', 'usage')
+    );
+end
+$$;
+comment on function tenancy.is_tenant_login() is
+'Whether the session''s login can use workspace_tenant, by inheritance or set role, itself or through groups; not a superuser, nor a role that only administers the group.';
+
 create function tenancy.current_workspace_pk()
 returns integer
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     uuid_format constant text := '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$';
@@ -88,7 +116,14 @@ begin
     into claimed_pk, bound_pk
     from (select) as always
     left join core_api.workspaces as w on w.workspace_id = claimed
-    left join tenancy.workspace_roles as r on r.role_name = session_user;
+    left join tenancy.role_bindings as r on r.role = to_regrole(quote_ident(session_user));
+
+    if bound_pk is null and tenancy.is_tenant_login() then
+        raise exception using
+            errcode = 'insufficient_privilege',
+            message = format('login %I is in workspace_tenant and has no binding in this database', session_user),
+            hint = 'The owner of tenancy.role_bindings binds it to its workspace.';
+    end if;
 
     if
         claimed <> from_hasura::uuid
@@ -111,7 +146,7 @@ begin
 end
 $$;
 comment on function tenancy.current_workspace_pk() is
-'The workspace this transaction works in: named by app.workspace_id, hasura.user or request.jwt.claims, or fixed by tenancy.workspace_roles. Null, so no rows, when none is named or it does not exist; error 42501 when they disagree, 22023 when one is malformed.';
+'The workspace this transaction works in: named by app.workspace_id, hasura.user or request.jwt.claims, or fixed by tenancy.role_bindings. Null, so no rows, when none is named or it does not exist; error 42501 when they disagree or a login in workspace_tenant is not bound, 22023 when one is malformed.';
 
 -- Definer views on purpose: a parent's own policies are evaluated for tenancy_definer, so a host's policies neither break
 -- nor slow ours, and the roles need no privilege on the parents. They show the current workspace's keys and nothing else.
@@ -134,10 +169,11 @@ comment on view tenancy.current_workspace_connectors is
 'What "the connector belongs to the current workspace" means, in one place; evaluated with the rights of tenancy_definer.';
 
 call tenancy.revoke_all(
-    'table tenancy.workspace_roles',
+    'table tenancy.role_bindings',
     'table tenancy.current_workspace_companies',
     'table tenancy.current_workspace_connectors',
     'routine tenancy.json_claim(text, text, text)',
+    'routine tenancy.is_tenant_login()',
     'routine tenancy.current_workspace_pk()'
 );
 grant select on tenancy.current_workspace_companies, tenancy.current_workspace_connectors
@@ -145,8 +181,8 @@ to workspace_member, connector_sync;
 -- hasura_service for a view that mentions it; like the others it may not name anything in tenancy.
 grant execute on function tenancy.current_workspace_pk() to workspace_member, connector_sync, hasura_service;
 
-grant select (role_name, workspace_pk) on tenancy.workspace_roles to tenancy_definer;
-grant execute on function tenancy.json_claim(text, text, text) to tenancy_definer;
+grant select (role, workspace_pk) on tenancy.role_bindings to tenancy_definer;
+grant execute on function tenancy.json_claim(text, text, text), tenancy.is_tenant_login() to tenancy_definer;
 
 call tenancy.hand_to_definer(
     'function tenancy.current_workspace_pk()',

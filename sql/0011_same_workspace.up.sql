@@ -42,7 +42,7 @@ create function tenancy.refuse_mixed_inserts()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     -- "Is not true": a parent that cannot be seen refuses the row as well.
@@ -70,7 +70,7 @@ create function tenancy.refuse_mixed_update()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     if not exists (
@@ -96,7 +96,7 @@ create function tenancy.refuse_workspace_move()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     moved integer[];

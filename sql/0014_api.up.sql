@@ -64,7 +64,7 @@ comment on function core_api.company_workspace_connector_document(core_api.compa
 create function tenancy.refuse(workspace_pk integer, code text, complaint text, place bigint)
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     if workspace_pk is null then
@@ -90,14 +90,14 @@ begin atomic
         coalesce(
             c.pk,
             tenancy.refuse(
-                (select tenancy.current_workspace_pk()), '23503',
+                (select tenancy.current_workspace_pk()), '22023',
                 'company_id is not a company of the current workspace', i.place
             )
         ),
         coalesce(
             k.pk,
             tenancy.refuse(
-                (select tenancy.current_workspace_pk()), '23503',
+                (select tenancy.current_workspace_pk()), '22023',
                 'workspace_connector_id is not a connector of the current workspace', i.place
             )
         ),
@@ -110,7 +110,7 @@ begin atomic
     returning company_workspace_connectors.*;
 end;
 comment on function core_api.create_company_workspace_connectors(jsonb) is
-'Records facts, all or none, from an array of objects with company_id, workspace_connector_id and direction. Error 23503 on an id that is not of the current workspace, whoever else has it; 22P02 on a malformed id or direction; 23502 without a direction; 42501 without a workspace.';
+'Records facts, all or none, from an array of objects with company_id, workspace_connector_id and direction. Error 22023 on an id that is not of the current workspace, whoever else has it; 22P02 on a malformed id or direction; 23502 without a direction; 42501 without a workspace.';
 
 create function core_api.create_company_workspace_connector(
     company_id uuid, workspace_connector_id uuid, direction core_api.direction_enum
@@ -149,7 +149,13 @@ begin atomic
     select d.*
     from unnest(ids) with ordinality as i (id, place)
     left join deleted as d on i.id = d.id
-    left join core_api.company_workspace_connectors as found on i.id = found.id
+    left join (
+        -- Through both parents again: a caller who is also in hasura_service would find every tenant's rows.
+        select j.id
+        from core_api.company_workspace_connectors as j
+        inner join tenancy.current_workspace_companies as c on j.company_pk = c.pk
+        inner join tenancy.current_workspace_connectors as k on j.workspace_connector_pk = k.pk
+    ) as found on i.id = found.id
     where
         d.id is not null
         or tenancy.refuse(
@@ -188,7 +194,7 @@ begin atomic
                     where k.workspace_connector_id = revoke_workspace_connector.workspace_connector_id
                 ),
                 tenancy.refuse(
-                    (select tenancy.current_workspace_pk()), '23503',
+                    (select tenancy.current_workspace_pk()), '22023',
                     'workspace_connector_id is not a connector of the current workspace', 1
                 )
             ) as pk
@@ -206,7 +212,7 @@ begin atomic
     select (select count(*) from revoked)::integer from connector;
 end;
 comment on function core_api.revoke_workspace_connector(uuid) is
-'Soft-deletes every active row of a connector and returns how many there were. Error 23503 on an id that is no connector of the current workspace, whoever else has it; 42501 without a workspace.';
+'Soft-deletes every active row of a connector and returns how many there were. Error 22023 on an id that is no connector of the current workspace, whoever else has it; 42501 without a workspace.';
 
 call tenancy.revoke_all(
     'table tenancy.resource_identifiers',

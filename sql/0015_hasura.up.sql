@@ -15,7 +15,7 @@ returns integer[]
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     claimed constant text := tenancy.json_claim('hasura_session', hasura_session::text, 'x-hasura-workspace-id');

@@ -2,6 +2,7 @@
 -- locks: none
 
 create role workspace_member nologin;
+create role workspace_tenant nologin in role workspace_member;
 create role connector_sync nologin;
 create role hasura_service nologin;
 create role tenancy_definer nologin;

@@ -32,7 +32,7 @@ COMMENT ON TYPE core_api.direction_enum IS 'Which way a record travelled: input,
 
 CREATE FUNCTION tenancy.current_workspace_pk() RETURNS integer
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
     uuid_format constant text := '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$';
@@ -74,7 +74,14 @@ begin
     into claimed_pk, bound_pk
     from (select) as always
     left join core_api.workspaces as w on w.workspace_id = claimed
-    left join tenancy.workspace_roles as r on r.role_name = session_user;
+    left join tenancy.role_bindings as r on r.role = to_regrole(quote_ident(session_user));
+
+    if bound_pk is null and tenancy.is_tenant_login() then
+        raise exception using
+            errcode = 'insufficient_privilege',
+            message = format('login %I is in workspace_tenant and has no binding in this database', session_user),
+            hint = 'The owner of tenancy.role_bindings binds it to its workspace.';
+    end if;
 
     if
         claimed <> from_hasura::uuid
@@ -101,7 +108,7 @@ ALTER FUNCTION tenancy.current_workspace_pk() OWNER TO tenancy_definer;
 
 -- Name: FUNCTION current_workspace_pk(); Type: COMMENT; Schema: tenancy; Owner: tenancy_definer
 
-COMMENT ON FUNCTION tenancy.current_workspace_pk() IS 'The workspace this transaction works in: named by app.workspace_id, hasura.user or request.jwt.claims, or fixed by tenancy.workspace_roles. Null, so no rows, when none is named or it does not exist; error 42501 when they disagree, 22023 when one is malformed.';
+COMMENT ON FUNCTION tenancy.current_workspace_pk() IS 'The workspace this transaction works in: named by app.workspace_id, hasura.user or request.jwt.claims, or fixed by tenancy.role_bindings. Null, so no rows, when none is named or it does not exist; error 42501 when they disagree or a login in workspace_tenant is not bound, 22023 when one is malformed.';
 
 -- Name: json_timestamp(timestamp with time zone); Type: FUNCTION; Schema: tenancy; Owner: deployer
 
@@ -235,7 +242,7 @@ COMMENT ON FUNCTION core_api.company_workspace_connector_document(company_worksp
 
 CREATE FUNCTION tenancy.page_keys(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, with_deleted boolean) RETURNS integer[]
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 declare
@@ -359,7 +366,7 @@ COMMENT ON FUNCTION core_api.company_workspace_connectors_page(page_limit intege
 
 CREATE FUNCTION tenancy.session_page_keys(hasura_session json, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) RETURNS integer[]
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
     claimed constant text := tenancy.json_claim('hasura_session', hasura_session::text, 'x-hasura-workspace-id');
@@ -410,7 +417,7 @@ COMMENT ON FUNCTION core_api.company_workspace_connectors_session_page(hasura_se
 
 CREATE FUNCTION tenancy.refuse(workspace_pk integer, code text, complaint text, place bigint) RETURNS integer
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
     if workspace_pk is null then
@@ -460,8 +467,8 @@ COMMENT ON VIEW tenancy.current_workspace_connectors IS 'What "the connector bel
 CREATE FUNCTION core_api.create_company_workspace_connectors(items jsonb) RETURNS SETOF core_api.company_workspace_connectors
     LANGUAGE sql
     BEGIN ATOMIC
- INSERT INTO core_api.company_workspace_connectors (company_pk, workspace_connector_pk, direction)  SELECT COALESCE(c.pk, tenancy.refuse(( SELECT tenancy.current_workspace_pk() AS current_workspace_pk), '23503'::text, 'company_id is not a company of the current workspace'::text, i.place)) AS "coalesce",
-             COALESCE(k.pk, tenancy.refuse(( SELECT tenancy.current_workspace_pk() AS current_workspace_pk), '23503'::text, 'workspace_connector_id is not a connector of the current workspace'::text, i.place)) AS "coalesce",
+ INSERT INTO core_api.company_workspace_connectors (company_pk, workspace_connector_pk, direction)  SELECT COALESCE(c.pk, tenancy.refuse(( SELECT tenancy.current_workspace_pk() AS current_workspace_pk), '22023'::text, 'company_id is not a company of the current workspace'::text, i.place)) AS "coalesce",
+             COALESCE(k.pk, tenancy.refuse(( SELECT tenancy.current_workspace_pk() AS current_workspace_pk), '22023'::text, 'workspace_connector_id is not a connector of the current workspace'::text, i.place)) AS "coalesce",
              ((i.item ->> 'direction'::text))::core_api.direction_enum AS direction_enum
             FROM ((jsonb_array_elements(create_company_workspace_connectors.items) WITH ORDINALITY i(item, place)
               LEFT JOIN tenancy.current_workspace_companies c ON ((c.company_id = ((i.item ->> 'company_id'::text))::uuid)))
@@ -479,7 +486,7 @@ END;
 
 -- Name: FUNCTION create_company_workspace_connectors(items jsonb); Type: COMMENT; Schema: core_api; Owner: deployer
 
-COMMENT ON FUNCTION core_api.create_company_workspace_connectors(items jsonb) IS 'Records facts, all or none, from an array of objects with company_id, workspace_connector_id and direction. Error 23503 on an id that is not of the current workspace, whoever else has it; 22P02 on a malformed id or direction; 23502 without a direction; 42501 without a workspace.';
+COMMENT ON FUNCTION core_api.create_company_workspace_connectors(items jsonb) IS 'Records facts, all or none, from an array of objects with company_id, workspace_connector_id and direction. Error 22023 on an id that is not of the current workspace, whoever else has it; 22P02 on a malformed id or direction; 23502 without a direction; 42501 without a workspace.';
 
 -- Name: create_company_workspace_connector(uuid, uuid, core_api.direction_enum); Type: FUNCTION; Schema: core_api; Owner: deployer
 
@@ -528,7 +535,10 @@ CREATE FUNCTION core_api.delete_company_workspace_connectors(ids uuid[]) RETURNS
      d.deleted_at
     FROM ((unnest(delete_company_workspace_connectors.ids) WITH ORDINALITY i(id, place)
       LEFT JOIN deleted d ON ((i.id = d.id)))
-      LEFT JOIN core_api.company_workspace_connectors found ON ((i.id = found.id)))
+      LEFT JOIN ( SELECT j.id
+            FROM ((core_api.company_workspace_connectors j
+              JOIN tenancy.current_workspace_companies c ON ((j.company_pk = c.pk)))
+              JOIN tenancy.current_workspace_connectors k ON ((j.workspace_connector_pk = k.pk)))) found ON ((i.id = found.id)))
    WHERE ((d.id IS NOT NULL) OR (tenancy.refuse(( SELECT tenancy.current_workspace_pk() AS current_workspace_pk),
          CASE
              WHEN (found.id IS NULL) THEN '22023'::text
@@ -563,7 +573,7 @@ CREATE FUNCTION core_api.revoke_workspace_connector(workspace_connector_id uuid)
  WITH connector AS (
           SELECT COALESCE(( SELECT k.pk
                     FROM tenancy.current_workspace_connectors k
-                   WHERE (k.workspace_connector_id = revoke_workspace_connector.workspace_connector_id)), tenancy.refuse(( SELECT tenancy.current_workspace_pk() AS current_workspace_pk), '23503'::text, 'workspace_connector_id is not a connector of the current workspace'::text, (1)::bigint)) AS pk
+                   WHERE (k.workspace_connector_id = revoke_workspace_connector.workspace_connector_id)), tenancy.refuse(( SELECT tenancy.current_workspace_pk() AS current_workspace_pk), '22023'::text, 'workspace_connector_id is not a connector of the current workspace'::text, (1)::bigint)) AS pk
          ), revoked AS (
           UPDATE core_api.company_workspace_connectors SET deleted_at = now()
             FROM connector connector_1
@@ -577,7 +587,7 @@ END;
 
 -- Name: FUNCTION revoke_workspace_connector(workspace_connector_id uuid); Type: COMMENT; Schema: core_api; Owner: deployer
 
-COMMENT ON FUNCTION core_api.revoke_workspace_connector(workspace_connector_id uuid) IS 'Soft-deletes every active row of a connector and returns how many there were. Error 23503 on an id that is no connector of the current workspace, whoever else has it; 42501 without a workspace.';
+COMMENT ON FUNCTION core_api.revoke_workspace_connector(workspace_connector_id uuid) IS 'Soft-deletes every active row of a connector and returns how many there were. Error 22023 on an id that is no connector of the current workspace, whoever else has it; 42501 without a workspace.';
 
 -- Name: workspaces; Type: TABLE; Schema: core_api; Owner: deployer
 
@@ -613,7 +623,7 @@ COMMENT ON FUNCTION core_api.workspace_company_workspace_connectors(workspace co
 
 CREATE PROCEDURE tenancy.hand_to_definer(VARIADIC objects text[])
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
     caller name := current_user;
@@ -651,11 +661,40 @@ $$;
 
 COMMENT ON PROCEDURE tenancy.hand_to_definer(VARIADIC objects text[]) IS 'For migrations: makes tenancy_definer the owner of functions and views, so that they see all rows; the caller keeps SELECT on the views and is no member of the role afterwards.';
 
+-- Name: is_tenant_login(); Type: FUNCTION; Schema: tenancy; Owner: deployer
+
+CREATE FUNCTION tenancy.is_tenant_login() RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if not pg_has_role(session_user, 'workspace_tenant', 'member') then
+        return false;
+    end if;
+    -- A superuser is a member of every role; the setting is_superuser would speak of current_user.
+    if (select r.rolsuper from pg_catalog.pg_roles as r where r.rolname = session_user) then
+        return false;
+    end if;
+    if current_setting('server_version_num')::integer < 160000 then
+        return true;
+    end if;
+    return exists (
+        select
+        from pg_catalog.pg_roles as r
+        where pg_has_role(session_user, r.oid, 'set') and pg_has_role(r.oid, 'workspace_tenant', 'usage')
+    );
+end
+$$;
+
+-- Name: FUNCTION is_tenant_login(); Type: COMMENT; Schema: tenancy; Owner: deployer
+
+COMMENT ON FUNCTION tenancy.is_tenant_login() IS 'Whether the session''s login can use workspace_tenant, by inheritance or set role, itself or through groups; not a superuser, nor a role that only administers the group.';
+
 -- Name: json_claim(text, text, text); Type: FUNCTION; Schema: tenancy; Owner: deployer
 
 CREATE FUNCTION tenancy.json_claim(setting text, document text, key text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
     claims jsonb;
@@ -683,7 +722,7 @@ COMMENT ON FUNCTION tenancy.json_claim(setting text, document text, key text) IS
 
 CREATE FUNCTION tenancy.refuse_mixed_inserts() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
     -- "Is not true": a parent that cannot be seen refuses the row as well.
@@ -715,7 +754,7 @@ COMMENT ON FUNCTION tenancy.refuse_mixed_inserts() IS 'Error 23514 when a statem
 
 CREATE FUNCTION tenancy.refuse_mixed_update() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
     if not exists (
@@ -745,7 +784,7 @@ COMMENT ON FUNCTION tenancy.refuse_mixed_update() IS 'Error 23514 when an update
 
 CREATE FUNCTION tenancy.refuse_workspace_move() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
     moved integer[];
@@ -796,7 +835,7 @@ COMMENT ON FUNCTION tenancy.refuse_workspace_move() IS 'Error 23514 when a paren
 
 CREATE PROCEDURE tenancy.revoke_all(VARIADIC objects text[])
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
     object text;
@@ -843,7 +882,7 @@ COMMENT ON PROCEDURE tenancy.revoke_all(VARIADIC objects text[]) IS 'For migrati
 
 CREATE FUNCTION tenancy.stamp_timestamps() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
     if tg_op = 'INSERT' then
@@ -947,16 +986,16 @@ ALTER VIEW tenancy.mixed_company_workspace_connectors OWNER TO tenancy_definer;
 
 COMMENT ON VIEW tenancy.mixed_company_workspace_connectors IS 'Rows whose company and connector belong to different workspaces. There must be none; no tenant sees one, whichever half is theirs.';
 
--- Name: workspace_roles; Type: TABLE; Schema: tenancy; Owner: deployer
+-- Name: role_bindings; Type: TABLE; Schema: tenancy; Owner: deployer
 
-CREATE TABLE tenancy.workspace_roles (
-    role_name name NOT NULL,
+CREATE TABLE tenancy.role_bindings (
+    role regrole NOT NULL,
     workspace_pk integer NOT NULL
 );
 
--- Name: TABLE workspace_roles; Type: COMMENT; Schema: tenancy; Owner: deployer
+-- Name: TABLE role_bindings; Type: COMMENT; Schema: tenancy; Owner: deployer
 
-COMMENT ON TABLE tenancy.workspace_roles IS 'Ties a login role to one workspace, which its sessions cannot leave whatever they set: for tenants with direct SQL access. Only the owner writes it. A bound workspace cannot be deleted, so a binding never falls away by itself; after renaming a role, rename it here.';
+COMMENT ON TABLE tenancy.role_bindings IS 'Ties a login role to one workspace, which its sessions cannot leave whatever they set or the role is called: for tenants with direct SQL access. Only the owner writes it. A bound workspace cannot be deleted; a role that is dropped leaves its row, which then binds nobody.';
 
 -- Name: companies pk; Type: DEFAULT; Schema: core_api; Owner: deployer
 
@@ -1019,10 +1058,10 @@ ALTER TABLE ONLY core_api.workspaces
 ALTER TABLE ONLY tenancy.created_objects
     ADD CONSTRAINT created_objects_pkey PRIMARY KEY (object_name);
 
--- Name: workspace_roles workspace_roles_pkey; Type: CONSTRAINT; Schema: tenancy; Owner: deployer
+-- Name: role_bindings role_bindings_pkey; Type: CONSTRAINT; Schema: tenancy; Owner: deployer
 
-ALTER TABLE ONLY tenancy.workspace_roles
-    ADD CONSTRAINT workspace_roles_pkey PRIMARY KEY (role_name);
+ALTER TABLE ONLY tenancy.role_bindings
+    ADD CONSTRAINT role_bindings_pkey PRIMARY KEY (role);
 
 -- Name: companies_workspace_pk_pk_unique; Type: INDEX; Schema: core_api; Owner: deployer
 
@@ -1048,13 +1087,13 @@ COMMENT ON INDEX core_api.company_workspace_connectors_page_index IS 'Pages of a
 
 CREATE UNIQUE INDEX workspace_connectors_workspace_pk_pk_unique ON core_api.workspace_connectors USING btree (workspace_pk, pk);
 
--- Name: workspace_roles_workspace_pk_index; Type: INDEX; Schema: tenancy; Owner: deployer
+-- Name: role_bindings_workspace_pk_index; Type: INDEX; Schema: tenancy; Owner: deployer
 
-CREATE INDEX workspace_roles_workspace_pk_index ON tenancy.workspace_roles USING btree (workspace_pk);
+CREATE INDEX role_bindings_workspace_pk_index ON tenancy.role_bindings USING btree (workspace_pk);
 
--- Name: INDEX workspace_roles_workspace_pk_index; Type: COMMENT; Schema: tenancy; Owner: deployer
+-- Name: INDEX role_bindings_workspace_pk_index; Type: COMMENT; Schema: tenancy; Owner: deployer
 
-COMMENT ON INDEX tenancy.workspace_roles_workspace_pk_index IS 'Carries the foreign key when a workspace is renumbered or deleted.';
+COMMENT ON INDEX tenancy.role_bindings_workspace_pk_index IS 'Carries the foreign key when a workspace is renumbered or deleted.';
 
 -- Name: companies companies_refuse_workspace_move; Type: TRIGGER; Schema: core_api; Owner: deployer
 
@@ -1132,10 +1171,10 @@ ALTER TABLE ONLY core_api.company_workspace_connectors
 ALTER TABLE ONLY core_api.workspace_connectors
     ADD CONSTRAINT workspace_connectors_workspace_pk_foreign FOREIGN KEY (workspace_pk) REFERENCES core_api.workspaces(pk);
 
--- Name: workspace_roles workspace_roles_workspace_pk_foreign; Type: FK CONSTRAINT; Schema: tenancy; Owner: deployer
+-- Name: role_bindings role_bindings_workspace_pk_foreign; Type: FK CONSTRAINT; Schema: tenancy; Owner: deployer
 
-ALTER TABLE ONLY tenancy.workspace_roles
-    ADD CONSTRAINT workspace_roles_workspace_pk_foreign FOREIGN KEY (workspace_pk) REFERENCES core_api.workspaces(pk) ON UPDATE CASCADE;
+ALTER TABLE ONLY tenancy.role_bindings
+    ADD CONSTRAINT role_bindings_workspace_pk_foreign FOREIGN KEY (workspace_pk) REFERENCES core_api.workspaces(pk) ON UPDATE CASCADE;
 
 -- Name: companies; Type: ROW SECURITY; Schema: core_api; Owner: deployer
 
@@ -1288,6 +1327,7 @@ ALTER TABLE core_api.workspaces ENABLE ROW LEVEL SECURITY;
 -- Name: SCHEMA core_api; Type: ACL; Schema: -; Owner: deployer
 
 GRANT USAGE ON SCHEMA core_api TO workspace_member;
+GRANT USAGE ON SCHEMA core_api TO workspace_tenant;
 GRANT USAGE ON SCHEMA core_api TO connector_sync;
 GRANT USAGE ON SCHEMA core_api TO hasura_service;
 GRANT USAGE ON SCHEMA core_api TO tenancy_definer;
@@ -1496,6 +1536,11 @@ GRANT ALL ON FUNCTION core_api.workspace_company_workspace_connectors(workspace 
 
 REVOKE ALL ON PROCEDURE tenancy.hand_to_definer(VARIADIC objects text[]) FROM PUBLIC;
 
+-- Name: FUNCTION is_tenant_login(); Type: ACL; Schema: tenancy; Owner: deployer
+
+REVOKE ALL ON FUNCTION tenancy.is_tenant_login() FROM PUBLIC;
+GRANT ALL ON FUNCTION tenancy.is_tenant_login() TO tenancy_definer;
+
 -- Name: FUNCTION json_claim(setting text, document text, key text); Type: ACL; Schema: tenancy; Owner: deployer
 
 REVOKE ALL ON FUNCTION tenancy.json_claim(setting text, document text, key text) FROM PUBLIC;
@@ -1529,10 +1574,10 @@ GRANT USAGE ON SEQUENCE core_api.company_workspace_connectors_pk_seq TO connecto
 
 GRANT SELECT ON TABLE tenancy.mixed_company_workspace_connectors TO deployer;
 
--- Name: COLUMN workspace_roles.role_name; Type: ACL; Schema: tenancy; Owner: deployer
+-- Name: COLUMN role_bindings.role; Type: ACL; Schema: tenancy; Owner: deployer
 
-GRANT SELECT(role_name) ON TABLE tenancy.workspace_roles TO tenancy_definer;
+GRANT SELECT(role) ON TABLE tenancy.role_bindings TO tenancy_definer;
 
--- Name: COLUMN workspace_roles.workspace_pk; Type: ACL; Schema: tenancy; Owner: deployer
+-- Name: COLUMN role_bindings.workspace_pk; Type: ACL; Schema: tenancy; Owner: deployer
 
-GRANT SELECT(workspace_pk) ON TABLE tenancy.workspace_roles TO tenancy_definer;
+GRANT SELECT(workspace_pk) ON TABLE tenancy.role_bindings TO tenancy_definer;

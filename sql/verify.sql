@@ -7,7 +7,7 @@
 do $verify$
 declare
     caller_search_path constant text := pg_catalog.current_setting('search_path');
-    group_roles constant text[] := '{workspace_member,connector_sync,hasura_service,tenancy_definer}';
+    group_roles constant text[] := '{workspace_member,workspace_tenant,connector_sync,hasura_service,tenancy_definer}';
     current_pk constant text := '( SELECT tenancy.current_workspace_pk() AS current_workspace_pk)';
     in_workspace constant text :=
         '(workspace_connector_pk = ANY (ARRAY( SELECT k.pk FROM tenancy.current_workspace_connectors k)))'
@@ -41,9 +41,10 @@ begin
                 'table core_api.company_workspace_connectors',
                 'schema tenancy',
                 'table tenancy.created_objects',
-                'table tenancy.workspace_roles',
+                'table tenancy.role_bindings',
                 'view tenancy.mixed_company_workspace_connectors',
                 'role workspace_member',
+                'role workspace_tenant',
                 'role connector_sync',
                 'role hasura_service',
                 'role tenancy_definer'
@@ -74,7 +75,7 @@ begin
         has_schema_privilege('core_api', 'usage')
         and has_schema_privilege('tenancy', 'usage')
         and has_table_privilege('tenancy.created_objects', 'select')
-        and has_table_privilege('tenancy.workspace_roles', 'select')
+        and has_table_privilege('tenancy.role_bindings', 'select')
     ) then
         raise exception using
             errcode = 'insufficient_privilege',
@@ -121,6 +122,8 @@ begin
             ),
             (2, 'column core_api.company_workspace_connectors.updated_at', 'timestamp with time zone'),
             (2, 'column core_api.company_workspace_connectors.deleted_at', 'timestamp with time zone'),
+            (2, 'column tenancy.role_bindings.role', 'regrole not null'),
+            (2, 'column tenancy.role_bindings.workspace_pk', 'integer not null'),
             -- 3. Constraints: these and no others, validated, not deferrable, in force.
             (
                 3, 'constraint company_workspace_connectors_pkey on core_api.company_workspace_connectors',
@@ -140,9 +143,9 @@ begin
                 ' on core_api.company_workspace_connectors',
                 'FOREIGN KEY (workspace_connector_pk) REFERENCES core_api.workspace_connectors(pk) ON UPDATE CASCADE'
             ),
-            (3, 'constraint workspace_roles_pkey on tenancy.workspace_roles', 'PRIMARY KEY (role_name)'),
+            (3, 'constraint role_bindings_pkey on tenancy.role_bindings', 'PRIMARY KEY (role)'),
             (
-                3, 'constraint workspace_roles_workspace_pk_foreign on tenancy.workspace_roles',
+                3, 'constraint role_bindings_workspace_pk_foreign on tenancy.role_bindings',
                 'FOREIGN KEY (workspace_pk) REFERENCES core_api.workspaces(pk) ON UPDATE CASCADE'
             ),
 
@@ -158,8 +161,8 @@ begin
                 ' USING btree (workspace_connector_pk, created_at DESC, pk DESC) INCLUDE (company_pk, deleted_at)'
             ),
             (
-                4, 'index tenancy.workspace_roles_workspace_pk_index',
-                'CREATE INDEX workspace_roles_workspace_pk_index ON tenancy.workspace_roles USING btree (workspace_pk)'
+                4, 'index tenancy.role_bindings_workspace_pk_index',
+                'CREATE INDEX role_bindings_workspace_pk_index ON tenancy.role_bindings USING btree (workspace_pk)'
             ),
 
             -- 5. What the package relies on in the parents. The unique index makes workspace_pk a key column, and that
@@ -223,7 +226,7 @@ begin
             (7, junction::text, 'table of the deployer, row-level security enabled, forced'),
             (7, 'tenancy.cwc_schema_version', 'table of the deployer'),
             (7, 'tenancy.created_objects', 'table of the deployer'),
-            (7, 'tenancy.workspace_roles', 'table of the deployer'),
+            (7, 'tenancy.role_bindings', 'table of the deployer'),
             (
                 7, 'tenancy.current_workspace_companies',
                 format(
@@ -286,39 +289,43 @@ begin
             -- 9. Functions: these and no others in tenancy; the body as md5(prosrc).
             (
                 9, 'function tenancy.stamp_timestamps()',
-                'plpgsql, of the deployer, search_path="", body f2476e631698f5f80823e269942a9c0c'
+                'plpgsql, of the deployer, search_path=pg_catalog, pg_temp, body f2476e631698f5f80823e269942a9c0c'
             ),
             (
                 9, 'function tenancy.revoke_all(text[])',
-                'plpgsql, of the deployer, search_path="", body 9a3910bad5cf3e13fb806cc0c7acacc1'
+                'plpgsql, of the deployer, search_path=pg_catalog, pg_temp, body 9a3910bad5cf3e13fb806cc0c7acacc1'
             ),
             (
                 9, 'function tenancy.hand_to_definer(text[])',
-                'plpgsql, of the deployer, search_path="", body 52b84a9eac3b4d4c7e2ab9a93dbcf84a'
+                'plpgsql, of the deployer, search_path=pg_catalog, pg_temp, body 52b84a9eac3b4d4c7e2ab9a93dbcf84a'
             ),
             (
                 9, 'function tenancy.json_claim(text,text,text)',
-                'plpgsql immutable, of the deployer, search_path="", body 788cb148230522545c357170223c6099'
+                'plpgsql immutable, of the deployer, search_path=pg_catalog, pg_temp, body 788cb148230522545c357170223c6099'
+            ),
+            (
+                9, 'function tenancy.is_tenant_login()',
+                'plpgsql stable, of the deployer, search_path=pg_catalog, pg_temp, body 4fc022f7e74db7f64e27a631f4682469'
             ),
             (
                 9, 'function tenancy.current_workspace_pk()',
-                'plpgsql stable definer, of tenancy_definer, search_path="", body 2fa3fd8b9ab5da69b1a6dbf91a692b69'
+                'plpgsql stable definer, of tenancy_definer, search_path=pg_catalog, pg_temp, body e326ff73df53da2cc3fcfd423bf1f44f'
             ),
             (
                 9, 'function tenancy.refuse_mixed_inserts()',
-                'plpgsql definer, of tenancy_definer, search_path="", body 2a09f7e0923be32f9377bde6fa9535a6'
+                'plpgsql definer, of tenancy_definer, search_path=pg_catalog, pg_temp, body 2a09f7e0923be32f9377bde6fa9535a6'
             ),
             (
                 9, 'function tenancy.refuse_mixed_update()',
-                'plpgsql definer, of tenancy_definer, search_path="", body 51deb06d80ac6c3fd1bd231985df92b0'
+                'plpgsql definer, of tenancy_definer, search_path=pg_catalog, pg_temp, body 51deb06d80ac6c3fd1bd231985df92b0'
             ),
             (
                 9, 'function tenancy.refuse_workspace_move()',
-                'plpgsql definer, of tenancy_definer, search_path="", body 00f0284b35c27fe2b5f53e7e628cf2a7'
+                'plpgsql definer, of tenancy_definer, search_path=pg_catalog, pg_temp, body 00f0284b35c27fe2b5f53e7e628cf2a7'
             ),
             (
                 9, 'function tenancy.page_keys(integer,uuid,core_api.direction_enum,uuid,uuid,boolean)',
-                'plpgsql stable definer, of tenancy_definer, search_path="", body 6dc926ef787de05068249f6590d45a65'
+                'plpgsql stable definer, of tenancy_definer, search_path=pg_catalog, pg_temp, body 6dc926ef787de05068249f6590d45a65'
             ),
             (
                 9, 'function core_api.company_workspace_connectors_page(integer,uuid,core_api.direction_enum,uuid,uuid)',
@@ -334,11 +341,11 @@ begin
             ),
             (
                 9, 'function tenancy.refuse(integer,text,text,bigint)',
-                'plpgsql, of the deployer, search_path="", body 643ca05f74ab167aa0dc709661f0f6ae'
+                'plpgsql, of the deployer, search_path=pg_catalog, pg_temp, body 643ca05f74ab167aa0dc709661f0f6ae'
             ),
             (
                 9, 'function core_api.create_company_workspace_connectors(jsonb)',
-                'sql, of the deployer, body 41dc578bd26cede54e5a9ed488b3e62d'
+                'sql, of the deployer, body fa2984dd40d31900b30ab48a32068d75'
             ),
             (
                 9, 'function core_api.create_company_workspace_connector(uuid,uuid,core_api.direction_enum)',
@@ -346,7 +353,7 @@ begin
             ),
             (
                 9, 'function core_api.delete_company_workspace_connectors(uuid[])',
-                'sql, of the deployer, body 57f00d9c286204d6e4447b5b4a66aacb'
+                'sql, of the deployer, body 864cc86e16e5144de5c57250861f4346'
             ),
             (
                 9, 'function core_api.delete_company_workspace_connector(uuid)',
@@ -354,11 +361,11 @@ begin
             ),
             (
                 9, 'function core_api.revoke_workspace_connector(uuid)',
-                'sql, of the deployer, body 4bac58dc1453f298bafcc671f947c99a'
+                'sql, of the deployer, body 60c9b39bf3e657a0fb86d0f82d6ae64a'
             ),
             (
                 9, 'function tenancy.session_page_keys(json,integer,uuid,core_api.direction_enum,uuid,uuid)',
-                'plpgsql stable definer, of tenancy_definer, search_path="", body 7f78325c730a7f165bafc5feb8335d96'
+                'plpgsql stable definer, of tenancy_definer, search_path=pg_catalog, pg_temp, body 7f78325c730a7f165bafc5feb8335d96'
             ),
             (
                 9, 'function core_api.company_workspace_connectors_session_page(json,integer,uuid,core_api.direction_enum,uuid,uuid)',
@@ -392,7 +399,7 @@ begin
                 '{tenancy_definer}', 'SELECT', 'core_api.workspace_connectors',
                 '{pk,workspace_connector_id,workspace_pk}'
             ),
-            ('{tenancy_definer}', 'SELECT', 'tenancy.workspace_roles', '{role_name,workspace_pk}'),
+            ('{tenancy_definer}', 'SELECT', 'tenancy.role_bindings', '{role,workspace_pk}'),
             ('{workspace_member,connector_sync}', 'SELECT', 'tenancy.current_workspace_companies', null),
             ('{workspace_member,connector_sync}', 'SELECT', 'tenancy.current_workspace_connectors', null),
             (array[deployer]::text[], 'SELECT', 'tenancy.current_workspace_companies', null),
@@ -436,6 +443,7 @@ begin
                 '(core_api.workspaces,integer,uuid,core_api.direction_enum,uuid,uuid)', null
             ),
             ('{tenancy_definer}', 'EXECUTE', 'function tenancy.json_claim(text,text,text)', null),
+            ('{tenancy_definer}', 'EXECUTE', 'function tenancy.is_tenant_login()', null),
             (
                 '{workspace_member,connector_sync}', 'EXECUTE',
                 'function tenancy.page_keys(integer,uuid,core_api.direction_enum,uuid,uuid,boolean)', null
@@ -482,8 +490,12 @@ begin
             from pg_catalog.pg_class as c
             where c.oid = any(created_parents) or (c.oid = any(parents) and c.relrowsecurity)
             union all
-            -- 10. Roles: the groups have no attribute and belong to no other; nobody may act as tenancy_definer.
-            select 10, format('role %s', g.rolname), 'group role' from unnest(group_roles) as g (rolname)
+            -- 10. Roles: the groups have no attribute and belong to no other, but that a tenant is a member; nobody may act
+            -- as tenancy_definer.
+            select
+                10, format('role %s', g.rolname),
+                concat('group role', case g.rolname when 'workspace_tenant' then ', member of workspace_member' end)
+            from unnest(group_roles) as g (rolname)
             union all
             select
                 11, format('%s on %s for %s', m.privilege, concat(m.object, '.' || c.column_name), g.rolname),
@@ -492,11 +504,11 @@ begin
             cross join unnest(m.grantees) as g (rolname)
             left join unnest(m.columns) as c (column_name) on true
             union all
-            -- 12. Bindings: each names a role that it binds; renaming the role would have set it free.
+            -- 12. Bindings: of a login that has no workspace at all when its binding goes.
             select
-                12, format('binding of %s in tenancy.workspace_roles', b.role_name),
-                'a role subject to row-level security'
-            from tenancy.workspace_roles as b
+                12, format('binding of %s in tenancy.role_bindings', b.role),
+                'a login in workspace_tenant'
+            from tenancy.role_bindings as b
         ),
 
         found (place, object, definition) as (
@@ -508,7 +520,7 @@ begin
 
             -- 2. The columns of the provenance rows.
             select
-                2, format('column %s.%s', junction, a.attname),
+                2, format('column %s.%s', a.attrelid::regclass, a.attname),
                 concat(
                     format_type(a.atttypid, a.atttypmod),
                     case when a.attnotnull then ' not null' end,
@@ -517,8 +529,8 @@ begin
             from pg_catalog.pg_attribute as a
             left join pg_catalog.pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
             where
-                a.attrelid = junction and a.attnum > 0 and not a.attisdropped
-                and (junction_created or format('column %s.%s', junction, a.attname) in (select c.object from contract as c))
+                a.attrelid in (junction, 'tenancy.role_bindings'::regclass) and a.attnum > 0 and not a.attisdropped
+                and (junction_created or a.attrelid <> junction or format('column %s.%s', junction, a.attname) in (select c.object from contract as c))
             union all
             select 2, format('columns of %s, in order', junction), string_agg(a.attname, ', ' order by a.attnum)
             from pg_catalog.pg_attribute as a
@@ -539,7 +551,7 @@ begin
                 )
             from pg_catalog.pg_constraint as k
             where
-                k.conrelid in (junction, 'tenancy.workspace_roles'::regclass)
+                k.conrelid in (junction, 'tenancy.role_bindings'::regclass)
                 and not (k.contype = 'n' and k.convalidated)
                 and (
                     junction_created
@@ -557,7 +569,7 @@ begin
                 )
             from pg_catalog.pg_index as i
             where
-                i.indrelid in (junction, 'tenancy.workspace_roles'::regclass)
+                i.indrelid in (junction, 'tenancy.role_bindings'::regclass)
                 and not exists (
                     select
                     from pg_catalog.pg_constraint as k
@@ -617,13 +629,13 @@ begin
             where
                 not t.tgisinternal
                 and (
-                    t.tgrelid in (junction, 'tenancy.workspace_roles'::regclass)
+                    t.tgrelid in (junction, 'tenancy.role_bindings'::regclass)
                     or (t.tgrelid = any(parents) and p.pronamespace = 'tenancy'::regnamespace)
                 )
             union all
             select 6, format('rule %s', r.rulename), pg_get_ruledef(r.oid)
             from pg_catalog.pg_rewrite as r
-            where r.ev_class in (junction, 'tenancy.workspace_roles'::regclass)
+            where r.ev_class in (junction, 'tenancy.role_bindings'::regclass)
             union all
 
             -- 7. Tables and views.
@@ -822,15 +834,33 @@ begin
 
             -- 12. Bindings.
             select
-                12, format('binding of %s in tenancy.workspace_roles', b.role_name),
+                12, format('binding of %s in tenancy.role_bindings', b.role),
                 case
+                    when r.oid is null then 'no such role'
                     when r.rolsuper then 'a superuser'
                     when r.rolbypassrls then 'a role with BYPASSRLS'
-                    when r.oid is not null then 'a role subject to row-level security'
-                    else 'no such role'
+                    when not r.rolcanlogin then 'a role that cannot log in, and so binds nobody'
+                    when not pg_has_role(r.oid, 'workspace_tenant', 'member') then
+                        'a login outside workspace_tenant, free when its binding goes'
+                    else 'a login in workspace_tenant'
                 end
-            from tenancy.workspace_roles as b
-            left join pg_catalog.pg_roles as r on r.rolname = b.role_name
+            from tenancy.role_bindings as b
+            left join pg_catalog.pg_roles as r on r.oid = b.role
+            union all
+
+            -- 13. The rule that keeps a caller's code out of functions that run with other rights: pg_temp, where anyone creates
+            -- types, is searched last, or nothing is searched at all.
+            select
+                13, format('search path of function %s', p.oid::regprocedure),
+                'the caller''s temporary types come first, so the caller''s code runs as another role'
+            from pg_catalog.pg_proc as p
+            inner join pg_catalog.pg_language as l on l.oid = p.prolang
+            where
+                (p.pronamespace = 'tenancy'::regnamespace or pg_get_userbyid(p.proowner) = 'tenancy_definer')
+                and case l.lanname
+                    when 'sql' then p.prosqlbody is null
+                    else p.proconfig is distinct from '{"search_path=pg_catalog, pg_temp"}'
+                end
         )
 
         select
@@ -851,7 +881,7 @@ begin
             'If the change was wanted, write a migration for it.';
     end if;
 
-    -- 13. The data: last because it reads every row, and only now because it relies on all of the above.
+    -- 14. The data: last because it reads every row, and only now because it relies on all of the above.
     -- `cwc-schema status` leaves it out: set cwc_schema.skip_rows = on.
     if current_setting('cwc_schema.skip_rows', true) is distinct from 'on' then
         select count(*) into mixed from tenancy.mixed_company_workspace_connectors;
@@ -861,6 +891,17 @@ begin
             message = format('%s rows of %s have a company and a connector of different workspaces', mixed, junction),
             detail = 'List them: select * from tenancy.mixed_company_workspace_connectors;',
             hint = 'No tenant sees them. A superuser deletes them; the next sync records what is true.';
+    end if;
+
+    if
+        current_setting('server_version_num')::integer < (
+            case current_setting('server_version_num')::integer / 10000
+                when 15 then 150018 when 16 then 160014 when 17 then 170010 else 180004
+            end
+        )
+    then
+        raise warning 'server % is below 15.18, 16.14, 17.10 and 18.4: known flaws let a tenant past the policies',
+            current_setting('server_version');
     end if;
 
     perform set_config('search_path', caller_search_path, true);

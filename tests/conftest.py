@@ -45,17 +45,19 @@ insert into core_api.company_workspace_connectors (company_pk, workspace_connect
 ACME has three active rows, two of them the same fact, and a deleted one; GLOBEX has two and a deleted one.
 """
 
-GROUPS = ("workspace_member", "connector_sync", "hasura_service", "tenancy_definer")
+GROUPS = ("workspace_tenant", "workspace_member", "connector_sync", "hasura_service", "tenancy_definer")
 LOGINS = {
     "member_login": ["workspace_member"],
     "sync_login": ["connector_sync"],
     "both_login": ["workspace_member", "connector_sync"],
     "hasura_login": ["hasura_service"],
     "hasura_sync_login": ["hasura_service", "connector_sync"],
-    "bound_login": ["workspace_member", "connector_sync"],
+    "bound_login": ["workspace_tenant", "connector_sync"],
+    "unbound_login": ["workspace_tenant"],
     "outsider_login": [],
 }
-"""Login roles and the group roles each is a member of; ``bound_login`` is tied to ACME."""
+"""Login roles and the group roles each is a member of; ``bound_login`` is tied to ACME,
+``unbound_login`` to nothing."""
 
 DEPLOYER = "deployer"
 """Owns the test databases: no superuser, but may create roles, as on managed services."""
@@ -178,7 +180,7 @@ def load_template(*, host: str, port: int, user: str, dbname: str, password: str
         give_to_deployer(connection)
         upgrade(server, dbname)
         connection.execute(SEED)
-        connection.execute("insert into tenancy.workspace_roles (role_name, workspace_pk) values ('bound_login', 1)")
+        connection.execute("insert into tenancy.role_bindings (role, workspace_pk) values ('bound_login', 1)")
         for login, groups in LOGINS.items():
             for group in groups:
                 connection.execute(f"grant {group} to {login}")

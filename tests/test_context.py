@@ -166,7 +166,7 @@ def test_a_bound_login_stays_bound_in_another_role(connect: Connect) -> None:
 
 
 def test_a_bound_login_cannot_shed_its_binding(connect: Connect) -> None:
-    for statement in ("delete from tenancy.workspace_roles", "set session authorization member_login"):
+    for statement in ("delete from tenancy.role_bindings", "set session authorization member_login"):
         with pytest.raises(errors.InsufficientPrivilege):
             connect("bound_login").execute(statement)
 
@@ -175,7 +175,7 @@ def test_a_bound_workspace_cannot_be_deleted_from_under_its_binding(as_superuser
     as_superuser.execute("delete from core_api.company_workspace_connectors")
     as_superuser.execute("delete from core_api.companies")
     as_superuser.execute("delete from core_api.workspace_connectors")
-    with pytest.raises(errors.ForeignKeyViolation, match="workspace_roles"):
+    with pytest.raises(errors.ForeignKeyViolation, match="role_bindings"):
         as_superuser.execute("delete from core_api.workspaces where pk = 1")
 
 

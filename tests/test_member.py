@@ -65,8 +65,8 @@ def test_a_member_writes_nothing(statement: str, as_member: psycopg.Connection) 
     [
         "select tenancy.current_workspace_pk()",
         "select * from tenancy.current_workspace_companies",
-        "select * from tenancy.workspace_roles",
-        "insert into tenancy.workspace_roles values ('member_login', 2)",
+        "select * from tenancy.role_bindings",
+        "insert into tenancy.role_bindings values ('member_login', 2)",
         "set role tenancy_definer",
         "create table core_api.mine ()",
     ],

@@ -34,7 +34,7 @@ def test_not_even_the_owner_deletes_or_truncates(statement: str, connect: Connec
 
 
 def test_the_owner_alone_writes_the_bindings(connect: Connect) -> None:
-    bind = "insert into tenancy.workspace_roles (role_name, workspace_pk) values ('member_login', 1)"
+    bind = "insert into tenancy.role_bindings (role, workspace_pk) values ('member_login', 1)"
     assert connect(DEPLOYER).execute(bind).rowcount == 1
     for login in ("member_login", "sync_login", "hasura_login", "outsider_login"):
         with pytest.raises(errors.InsufficientPrivilege):
@@ -55,7 +55,7 @@ def test_the_owner_does_not_inherit_the_definer(connect: Connect) -> None:
         "select * from core_api.workspaces",
         "select * from core_api.companies",
         "select * from core_api.workspace_connectors",
-        "select * from tenancy.workspace_roles",
+        "select * from tenancy.role_bindings",
         "select tenancy.current_workspace_pk()",
         "select 'input'::core_api.direction_enum",
     ],

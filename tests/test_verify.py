@@ -48,7 +48,7 @@ def test_a_migrated_database_is_what_the_contract_says(login: str | None, connec
     [
         ("schema", "core_api"),
         ("schema", "tenancy"),
-        *(("table", name) for name in (*PARENTS, ROWS, "tenancy.created_objects", "tenancy.workspace_roles")),
+        *(("table", name) for name in (*PARENTS, ROWS, "tenancy.created_objects", "tenancy.role_bindings")),
         ("view", "tenancy.mixed_company_workspace_connectors"),
         *(("role", name) for name in ("workspace_member", "connector_sync", "hasura_service", "tenancy_definer")),
     ],
@@ -153,12 +153,12 @@ BREAKS = {
         f"constraint timely on {ROWS}: found CHECK",
     ),
     "a role can be bound twice": (
-        "alter table tenancy.workspace_roles drop constraint workspace_roles_pkey",
-        "constraint workspace_roles_pkey on tenancy.workspace_roles: found none",
+        "alter table tenancy.role_bindings drop constraint role_bindings_pkey",
+        "constraint role_bindings_pkey on tenancy.role_bindings: found none",
     ),
     "a bound workspace can be deleted": (
-        "alter table tenancy.workspace_roles drop constraint workspace_roles_workspace_pk_foreign",
-        "constraint workspace_roles_workspace_pk_foreign on tenancy.workspace_roles: found none",
+        "alter table tenancy.role_bindings drop constraint role_bindings_workspace_pk_foreign",
+        "constraint role_bindings_workspace_pk_foreign on tenancy.role_bindings: found none",
     ),
     # indexes
     "the page index is missing": (
@@ -184,8 +184,8 @@ BREAKS = {
         "INCLUDE (company_pk, deleted_at), not valid; the contract says",
     ),
     "the index of the bindings is missing": (
-        "drop index tenancy.workspace_roles_workspace_pk_index",
-        "index tenancy.workspace_roles_workspace_pk_index: found none",
+        "drop index tenancy.role_bindings_workspace_pk_index",
+        "index tenancy.role_bindings_workspace_pk_index: found none",
     ),
     # what the package relies on in the parents
     "a parent's column has another name": (
@@ -322,8 +322,8 @@ BREAKS = {
         "core_api.workspaces: found table of the deployer, row-level security enabled; the contract says",
     ),
     "the bindings are hidden from the context function": (
-        "alter table tenancy.workspace_roles enable row level security",
-        "tenancy.workspace_roles: found table of the deployer, row-level security enabled; the contract says",
+        "alter table tenancy.role_bindings enable row level security",
+        "tenancy.role_bindings: found table of the deployer, row-level security enabled; the contract says",
     ),
     "a group role owns the table": (
         f"alter table {ROWS} owner to connector_sync",
@@ -393,8 +393,8 @@ BREAKS = {
     # functions
     "a function's body was changed": (
         "create or replace function tenancy.current_workspace_pk() returns integer language plpgsql stable"
-        " security definer set search_path = '' as 'begin return 1; end'",
-        f'function {CONTEXT}: found plpgsql stable definer, of tenancy_definer, search_path="", body 5d673',
+        " security definer set search_path = pg_catalog, pg_temp as 'begin return 1; end'",
+        f"function {CONTEXT}: found plpgsql stable definer, of tenancy_definer, search_path=pg_catalog, pg_temp, body 5d673",
     ),
     "a function runs with the caller's rights": (
         "alter function tenancy.refuse_mixed_inserts() security invoker",
@@ -484,7 +484,7 @@ BREAKS = {
             ("insert", "core_api.companies", "core_api.companies", "connector_sync"),
             ("select", "core_api.workspaces", "core_api.workspaces", "public"),
             ("select", "core_api.workspace_connectors", "core_api.workspace_connectors", "outsider_login"),
-            ("insert", "tenancy.workspace_roles", "tenancy.workspace_roles", "connector_sync"),
+            ("insert", "tenancy.role_bindings", "tenancy.role_bindings", "connector_sync"),
             ("select", "tenancy.created_objects", "tenancy.created_objects", "public"),
             ("update", "tenancy.cwc_schema_version", "tenancy.cwc_schema_version", "hasura_service"),
             *(
@@ -527,17 +527,33 @@ BREAKS = {
         f"DELETE on {ROWS} for {DEPLOYER}: found granted; the contract says none",
     ),
     # bindings
-    "a bound role was renamed": (
-        "alter role bound_login rename to unbound_login",
-        "binding of bound_login in tenancy.workspace_roles: found no such role",
+    "a bound role was dropped": (
+        "drop owned by bound_login; drop role bound_login",
+        "in tenancy.role_bindings: found no such role; the contract says a login in workspace_tenant",
+    ),
+    "a bound role cannot log in": (
+        "alter role bound_login nologin",
+        "binding of bound_login in tenancy.role_bindings: found a role that cannot log in, and so binds nobody",
+    ),
+    "a binding is all that holds a login": (
+        "revoke workspace_tenant from bound_login",
+        "binding of bound_login in tenancy.role_bindings: found a login outside workspace_tenant",
+    ),
+    "a binding may be null": (
+        "alter table tenancy.role_bindings alter workspace_pk drop not null",
+        "column tenancy.role_bindings.workspace_pk: found integer; the contract says integer not null",
+    ),
+    "a tenant is no member": (
+        "revoke workspace_member from workspace_tenant granted by deployer",
+        "role workspace_tenant: found group role; the contract says group role, member of workspace_member",
     ),
     "a bound role is a superuser": (
         "alter role bound_login superuser",
-        "binding of bound_login in tenancy.workspace_roles: found a superuser",
+        "binding of bound_login in tenancy.role_bindings: found a superuser",
     ),
     "a bound role bypasses row-level security": (
         "alter role bound_login bypassrls",
-        "binding of bound_login in tenancy.workspace_roles: found a role with BYPASSRLS",
+        "binding of bound_login in tenancy.role_bindings: found a role with BYPASSRLS",
     ),
     # data
     "a row spans two workspaces": (
