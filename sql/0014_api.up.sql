@@ -143,19 +143,21 @@ begin atomic
             company_workspace_connectors.id = any(ids)
             and company_workspace_connectors.deleted_at is null
         returning company_workspace_connectors.*
+    ),
+
+    -- Through both parents once more: a caller who is in hasura_service too sees every tenant's rows.
+    found as (
+        select j.id
+        from core_api.company_workspace_connectors as j
+        inner join tenancy.current_workspace_companies as c on j.company_pk = c.pk
+        inner join tenancy.current_workspace_connectors as k on j.workspace_connector_pk = k.pk
     )
 
     -- A row that another transaction deleted meanwhile is in no "deleted", but still in "found".
     select d.*
     from unnest(ids) with ordinality as i (id, place)
     left join deleted as d on i.id = d.id
-    left join (
-        -- Through both parents again: a caller who is also in hasura_service would find every tenant's rows.
-        select j.id
-        from core_api.company_workspace_connectors as j
-        inner join tenancy.current_workspace_companies as c on j.company_pk = c.pk
-        inner join tenancy.current_workspace_connectors as k on j.workspace_connector_pk = k.pk
-    ) as found on i.id = found.id
+    left join found on i.id = found.id
     where
         d.id is not null
         or tenancy.refuse(

@@ -524,6 +524,11 @@ CREATE FUNCTION core_api.delete_company_workspace_connectors(ids uuid[]) RETURNS
              company_workspace_connectors.created_at,
              company_workspace_connectors.updated_at,
              company_workspace_connectors.deleted_at
+         ), found AS (
+          SELECT j.id
+            FROM ((core_api.company_workspace_connectors j
+              JOIN tenancy.current_workspace_companies c ON ((j.company_pk = c.pk)))
+              JOIN tenancy.current_workspace_connectors k ON ((j.workspace_connector_pk = k.pk)))
          )
   SELECT d.pk,
      d.id,
@@ -535,10 +540,7 @@ CREATE FUNCTION core_api.delete_company_workspace_connectors(ids uuid[]) RETURNS
      d.deleted_at
     FROM ((unnest(delete_company_workspace_connectors.ids) WITH ORDINALITY i(id, place)
       LEFT JOIN deleted d ON ((i.id = d.id)))
-      LEFT JOIN ( SELECT j.id
-            FROM ((core_api.company_workspace_connectors j
-              JOIN tenancy.current_workspace_companies c ON ((j.company_pk = c.pk)))
-              JOIN tenancy.current_workspace_connectors k ON ((j.workspace_connector_pk = k.pk)))) found ON ((i.id = found.id)))
+      LEFT JOIN found ON ((i.id = found.id)))
    WHERE ((d.id IS NOT NULL) OR (tenancy.refuse(( SELECT tenancy.current_workspace_pk() AS current_workspace_pk),
          CASE
              WHEN (found.id IS NULL) THEN '22023'::text

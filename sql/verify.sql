@@ -353,7 +353,7 @@ begin
             ),
             (
                 9, 'function core_api.delete_company_workspace_connectors(uuid[])',
-                'sql, of the deployer, body 864cc86e16e5144de5c57250861f4346'
+                'sql, of the deployer, body 392e1e25bd5dee1da7bbfb9acafdfb8f'
             ),
             (
                 9, 'function core_api.delete_company_workspace_connector(uuid)',

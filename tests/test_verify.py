@@ -394,7 +394,7 @@ BREAKS = {
     "a function's body was changed": (
         "create or replace function tenancy.current_workspace_pk() returns integer language plpgsql stable"
         " security definer set search_path = pg_catalog, pg_temp as 'begin return 1; end'",
-        f"function {CONTEXT}: found plpgsql stable definer, of tenancy_definer, search_path=pg_catalog, pg_temp, body 5d673",
+        f"function {CONTEXT}: found plpgsql stable definer, of tenancy_definer, search_path=pg_catalog, pg_temp, body",
     ),
     "a function runs with the caller's rights": (
         "alter function tenancy.refuse_mixed_inserts() security invoker",
