@@ -15,6 +15,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError, DatabaseNotAtHead
+from psycopg.errors import Diagnostic
 from psycopg.sql import Literal
 
 from cwc_schema.migrations import sqlfile
@@ -35,6 +36,8 @@ class Outcome:
     head: str | None = None
     applied: list[dict[str, str | float]] = field(default_factory=list)
     """Revisions that were applied or undone: ``revision``, ``direction``, and ``milliseconds``."""
+    warnings: list[str] = field(default_factory=list)
+    """What changes no exit code: a server below the version floor of SECURITY.md."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -101,15 +104,22 @@ def print_script(options: argparse.Namespace) -> int:
     return DONE
 
 
-def check(config: Config, *, rows: bool) -> None:
+def check(config: Config, *, rows: bool, warnings: list[str]) -> None:
     """Compare the database with the contract.
 
     :param rows: read every row too, for one whose company and connector differ in workspace.
+    :param warnings: is given what the server warns of.
     :raises DatabaseNotAtHead: it lacks revisions, so there is nothing to compare yet.
     :raises sqlalchemy.exc.DBAPIError: the first difference is the message, the others are the detail.
     """
     command.current(config, check_heads=True)
+
+    def heed(notice: Diagnostic) -> None:
+        if notice.severity_nonlocalized == "WARNING":
+            warnings.append(notice.message_primary or "")
+
     with engine_of(config).connect() as connection:
+        connection.connection.dbapi_connection.add_notice_handler(heed)
         connection.execute(sa.select(sa.func.set_config("cwc_schema.skip_rows", "off" if rows else "on", True)))
         connection.execute(sqlfile.ddl("sql/verify.sql"))
 
@@ -128,7 +138,7 @@ def run(options: argparse.Namespace, url: str | None) -> Outcome:
             case "downgrade":
                 command.downgrade(config, options.revision)
             case "status" | "verify":
-                check(config, rows=options.command == "verify")
+                check(config, rows=options.command == "verify", warnings=outcome.warnings)
                 outcome.message = "verified: the database is what the contract says"
     except DatabaseNotAtHead:
         outcome.code = BEHIND
@@ -161,6 +171,8 @@ def main(arguments: list[str] | None = None) -> int:
         outcomes.append(run(options, url))
         if not options.json:
             outcome = outcomes[-1]
+            for warning in outcome.warnings:
+                print(f"{outcome.database}: warning: {warning}", file=sys.stderr)
             print(
                 f"{outcome.database or 'cwc-schema'}: {outcome.message}",
                 file=sys.stderr if outcome.code else sys.stdout,

@@ -2,6 +2,7 @@
 
 import importlib.util
 import io
+import re
 import subprocess
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from alembic import command
 from conftest import DEPLOYER, Connect, Server, alembic_config, scalar
 from psycopg import errors, sql
+from sqlalchemy import DDL
 
 from cwc_schema.migrations import cli
 from cwc_schema.migrations.sqlfile import ROOT
@@ -831,3 +833,16 @@ def test_status_compares_the_schema_and_leaves_the_rows_to_verify(server: Server
     clone.execute("drop policy hasura_reads_every_row on core_api.companies")
     clone.commit()
     assert cli.main([*url, "status"]) == cli.DRIFT
+
+
+@pytest.mark.parametrize("command", ["status", "verify"])
+def test_a_server_below_the_version_floor_is_warned_of_and_nothing_fails(
+    command: str, server: Server, database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = ["--database-url", server.url(database)]
+    assert cli.main([*url, command]) == cli.DONE
+    assert "warning" not in capsys.readouterr().err
+    raised = re.sub(r"(when 1[567] then|else) (1[5678])00\d\d\b", r"\1 \g<2>9999", VERIFY)
+    monkeypatch.setattr(cli.sqlfile, "ddl", lambda path: DDL(raised.replace("%", "%%")))
+    assert cli.main([*url, command]) == cli.DONE
+    assert "warning: server" in capsys.readouterr().err
