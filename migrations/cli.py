@@ -1,4 +1,4 @@
-"""The command ``cwc-schema``: Alembic's commands for a pipeline, with exit codes it can branch on."""
+"""The command ``connector-provenance``: Alembic's commands for a pipeline, with exit codes it can branch on."""
 
 import argparse
 import io
@@ -18,8 +18,8 @@ from alembic.util import CommandError, DatabaseNotAtHead
 from psycopg.errors import Diagnostic
 from psycopg.sql import Literal
 
-from cwc_schema.migrations import sqlfile
-from cwc_schema.migrations.database import LockNotObtainedError, engine_of, message_of, name_of
+from connector_provenance.migrations import sqlfile
+from connector_provenance.migrations.database import LockNotObtainedError, engine_of, message_of, name_of
 
 DONE, BEHIND, DRIFT, LOCKED, FAILED = range(5)
 DRIFT_SQLSTATE = "P0001"  # what `raise exception` in sql/verify.sql carries
@@ -52,7 +52,7 @@ class Parser(argparse.ArgumentParser):
 def parser() -> Parser:
     """Return the command line's grammar."""
     result = Parser(
-        prog="cwc-schema",
+        prog="connector-provenance",
         description="Apply and check the schema of core_api.company_workspace_connectors.",
         epilog="Exit codes: 0 done or up to date, 1 behind, 2 drift, 3 lock not obtained (retry later), 4 anything"
         " else. With several databases all are attempted, and the highest code is returned.",
@@ -93,13 +93,13 @@ def configuration(url: str | None, **options: object) -> Config:
 def print_script(options: argparse.Namespace) -> int:
     """Print the SQL of an upgrade, or that which prepares the roles."""
     if options.roles:
-        print(f"set cwc_schema.deployer = {Literal(options.roles).as_string()};")
+        print(f"set connector_provenance.deployer = {Literal(options.roles).as_string()};")
         print(sqlfile.read("sql/roles.sql"), end="")
     else:
         try:
             command.upgrade(configuration(None), options.revision, sql=True)
         except CommandError as error:
-            print(f"cwc-schema: {error}", file=sys.stderr)
+            print(f"connector-provenance: {error}", file=sys.stderr)
             return FAILED
     return DONE
 
@@ -120,7 +120,7 @@ def check(config: Config, *, rows: bool, warnings: list[str]) -> None:
 
     with engine_of(config).connect() as connection:
         connection.connection.dbapi_connection.add_notice_handler(heed)
-        connection.execute(sa.select(sa.func.set_config("cwc_schema.skip_rows", "off" if rows else "on", True)))
+        connection.execute(sa.select(sa.func.set_config("connector_provenance.skip_rows", "off" if rows else "on", True)))
         connection.execute(sqlfile.ddl("sql/verify.sql"))
 
 
@@ -160,7 +160,7 @@ def main(arguments: list[str] | None = None) -> int:
     :param arguments: the command line, the process's own by default.
     :return: the exit code, as in the help text.
     """
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `cwc-schema sql | head` ends quietly
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `connector-provenance sql | head` ends quietly
     options = parser().parse_args(arguments)
     if options.command == "sql":
         return print_script(options)
@@ -174,7 +174,7 @@ def main(arguments: list[str] | None = None) -> int:
             for warning in outcome.warnings:
                 print(f"{outcome.database}: warning: {warning}", file=sys.stderr)
             print(
-                f"{outcome.database or 'cwc-schema'}: {outcome.message}",
+                f"{outcome.database or 'connector-provenance'}: {outcome.message}",
                 file=sys.stderr if outcome.code else sys.stdout,
             )
     code = max(outcome.code for outcome in outcomes)

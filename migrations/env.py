@@ -9,16 +9,16 @@ import sqlalchemy as sa
 from alembic import context
 from alembic.util import CommandError
 
-from cwc_schema.migrations import sqlfile
-from cwc_schema.migrations.database import BlockerWatch, LockNotObtainedError, engine_of, message_of, refuse_pooler
+from connector_provenance.migrations import sqlfile
+from connector_provenance.migrations.database import BlockerWatch, LockNotObtainedError, engine_of, message_of, refuse_pooler
 
-ADVISORY_LOCK = 0x6377_6373  # "cwcs": one deployer at a time in each database
+ADVISORY_LOCK = 0x636F_6E6E  # "conn": one deployer at a time in each database
 LOCK_WAIT = 60.0  # seconds for another deployer, unless config.attributes["lock_wait"] says otherwise
 LOCK_POLL = 0.2  # seconds
 RETRY_PAUSES = (1, 2, 4, 8)  # seconds before each further attempt at a revision that waited for a table in vain
 
 OPTIONS: dict[str, Any] = {
-    "version_table": "cwc_schema_version",
+    "version_table": "schema_version",
     "version_table_schema": "tenancy",
     "transaction_per_migration": True,
 }
@@ -50,7 +50,7 @@ def applied() -> Any:
     def callback(*, ctx: Any, step: Any, heads: set[str], **_: Any) -> None:
         nonlocal started
         if not heads:
-            sqlfile.run("sql/0000_bookkeeping.down.sql")
+            sqlfile.run("sql/0000_session.down.sql")
         if not ctx.as_sql:
             now = time.monotonic()
             verb, took = "upgrade" if step.is_upgrade else "downgrade", round((now - started) * 1000, 1)
@@ -72,7 +72,7 @@ def run_offline() -> None:
         on_version_apply=applied(),
         **OPTIONS,
     )
-    context.execute(sqlfile.ddl("sql/0000_bookkeeping.up.sql"))
+    context.execute(sqlfile.ddl("sql/0000_session.up.sql"))
     with context.begin_transaction():
         context.run_migrations()
 
@@ -110,7 +110,7 @@ def migrate(connection: sa.Connection, other: sa.Connection) -> None:
     pauses = [] if str(relative).startswith(("+", "-")) else list(context.config.attributes.get("pauses", RETRY_PAUSES))
     try:
         while True:
-            connection.execute(sqlfile.ddl("sql/0000_bookkeeping.up.sql"))
+            connection.execute(sqlfile.ddl("sql/0000_session.up.sql"))
             connection.commit()
             with BlockerWatch(connection, other) as watch:
                 try:
@@ -128,7 +128,7 @@ def migrate(connection: sa.Connection, other: sa.Connection) -> None:
     finally:
         connection.rollback()
         if not context.get_context().get_current_heads():
-            connection.execute(sqlfile.ddl("sql/0000_bookkeeping.down.sql"))
+            connection.execute(sqlfile.ddl("sql/0000_session.down.sql"))
         connection.commit()
 
 

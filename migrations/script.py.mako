@@ -4,7 +4,7 @@ Before review: the .up.sql and .down.sql are paired and say what they lock; ever
 every permission and every guard has a test with its refusal; sql/schema.sql is regenerated; CHANGELOG names the revision.
 """
 
-from cwc_schema.migrations import sqlfile
+from connector_provenance.migrations import sqlfile
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}

@@ -40,7 +40,7 @@ def run(path: str) -> None:
     op.execute(ddl(path))
 
 
-def run_concurrently(path: str) -> None:
+def run_in_autocommit(path: str) -> None:
     """Execute one SQL file statement by statement, each on its own, so that it may build indexes concurrently.
 
     An interruption leaves the statements before it done: each of them must bear to be run again.

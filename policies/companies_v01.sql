@@ -3,7 +3,7 @@
 
 do $$
 begin
-    if exists (select from tenancy.created_objects where object_name = 'core_api.companies') then
+    if tenancy.created('table', 'core_api.companies') then
         create policy members_read_their_workspace on core_api.companies
         for select
         to workspace_member, connector_sync

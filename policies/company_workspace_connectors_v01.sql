@@ -67,3 +67,10 @@ to tenancy_definer
 using (true);
 comment on policy definer_reads_every_row on core_api.company_workspace_connectors is
 'The same-workspace guards look at every row; nobody logs in as this role.';
+
+create policy definer_removes_deleted_rows on core_api.company_workspace_connectors
+for delete
+to tenancy_definer
+using (deleted_at is not null);
+comment on policy definer_removes_deleted_rows on core_api.company_workspace_connectors is
+'The purge removes what was marked deleted and nothing else, whatever it is asked for; nobody logs in as this role.';

@@ -3,7 +3,7 @@
 
 do $$
 begin
-    if exists (select from tenancy.created_objects where object_name = 'core_api.workspace_connectors') then
+    if tenancy.created('table', 'core_api.workspace_connectors') then
         create policy members_read_their_workspace on core_api.workspace_connectors
         for select
         to workspace_member, connector_sync

@@ -1,17 +1,24 @@
--- For a DBA, before an upgrade by a deployer that may not create roles; `cwc-schema sql --roles NAME` names the deployer.
+-- For a DBA, before an upgrade by a deployer that may not create roles: `connector-provenance sql --roles NAME` names the deployer.
 -- locks: none
 
-create role workspace_member nologin;
-create role workspace_tenant nologin in role workspace_member;
-create role connector_sync nologin;
-create role hasura_service nologin;
-create role tenancy_definer nologin;
-
--- The deployer hands functions to tenancy_definer, which only a member may do.
 do $$
 declare
-    deployer text := current_setting('cwc_schema.deployer');
+    deployer text := current_setting('connector_provenance.deployer');
+    group_role text;
 begin
+    foreach group_role in array
+        array[
+            'workspace_member', 'workspace_tenant', 'connector_sync', 'connector_retention', 'hasura_service',
+            'tenancy_definer'
+        ]
+    loop
+        if to_regrole(group_role) is null then
+            execute format('create role %I nologin', group_role);
+        end if;
+    end loop;
+    grant workspace_member to workspace_tenant;
+
+    -- The deployer hands functions to tenancy_definer, which only a member may do.
     if current_setting('server_version_num')::integer >= 160000 then
         execute format('grant tenancy_definer to %I with admin true, inherit false, set false', deployer);
     else

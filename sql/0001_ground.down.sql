@@ -1,0 +1,29 @@
+-- 0001 down: drops what this package created with every workspace and connector in it; what was adopted stays as it was found.
+-- locks: ACCESS EXCLUSIVE on tenancy.managed_objects, workspace_connectors, workspace_connectors_pk_seq, workspaces, workspaces_pk_seq
+
+do $$
+begin
+    if tenancy.created('type', 'core_api.direction_enum') then
+        drop type core_api.direction_enum;
+    end if;
+    if tenancy.created('table', 'core_api.workspace_connectors') then
+        drop table core_api.workspace_connectors;
+    end if;
+    if tenancy.created('table', 'core_api.workspaces') then
+        drop table core_api.workspaces;
+    end if;
+    if tenancy.created('schema', 'core_api') then
+        begin
+            drop schema core_api;
+        exception
+            when dependent_objects_still_exist then
+                raise notice 'schema core_api is kept: it holds objects that this package did not create';
+        end;
+    end if;
+end
+$$;
+
+drop function tenancy.created;
+drop procedure tenancy.manage;
+drop table tenancy.managed_objects;
+comment on schema tenancy is null;

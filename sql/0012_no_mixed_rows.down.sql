@@ -1,4 +1,0 @@
--- 0012 down: nothing to undo, as nothing was changed.
--- locks: none
-
-select null;
