@@ -1,5 +1,6 @@
 """The contract: what the catalog says of a database just migrated, read by the checks in ``sql/checks`` and never written by hand."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -44,25 +45,22 @@ def quote(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _checks() -> dict[str, str]:
-    """Return each check's SELECT by its section; the first, the scope, is common table expressions."""
-    paths = sorted((sqlfile.ROOT / CHECKS).glob("*.sql"))
-    return {path.stem: path.read_text(encoding="utf-8").rstrip() for path in paths}
-
-
-def found(facts: Iterable[str]) -> str:
+def found(rows: str, scope: str = "00_scope.sql", skip: str = "00") -> str:
     """Return the common table expressions ``contract`` … ``found``.
 
-    :param facts: rows of ``values``, each of four columns; at least one.
+    :param rows: the contract's, as they stand after ``values``; at least one.
+    :param scope: the file that says which tables are looked at.
+    :param skip: a regular expression for the names of checks that are left out.
     """
-    scope, *checks = _checks().items()
-    rows = ",\n".join(facts)
+    checks = sorted((sqlfile.ROOT / CHECKS).glob("*.sql"))
     union = "\nunion all\n".join(
-        f"select\n{quote(section)} as section,\nf.*\nfrom (\n{text}\n) as f" for section, text in checks
+        f"select\n{quote(path.stem)} as section,\nf.*\nfrom (\n{path.read_text(encoding='utf-8').rstrip()}\n) as f"
+        for path in checks
+        if not re.match(skip, path.name)
     )
     return (
-        f"contract (section, object, definition, only_with) as (\nvalues\n{rows}\n),\n\n{scope[1]},\n\n"
-        f"found as (\n{union}\n)"
+        f"contract (section, object, definition, only_with) as (\nvalues\n{rows}\n),\n\n"
+        f"{sqlfile.read(f'{CHECKS}/{scope}').rstrip()},\n\nfound as (\n{union}\n)"
     )
 
 
@@ -91,11 +89,6 @@ where
 order by 1, 2"""
 
 
-def query(facts: Iterable[str]) -> str:
-    """Return the SELECT of every difference: section, object, found, wanted."""
-    return f"with\n{found(facts)}\n\n{DIFFERENCES}"
-
-
 def compile_verify(facts: Iterable[Fact]) -> str:
     """Return the text of ``sql/verify.sql``, which psql runs without Python.
 
@@ -103,7 +96,8 @@ def compile_verify(facts: Iterable[Fact]) -> str:
     """
     frame = sqlfile.read(f"{CHECKS}/verify.sql.in")
     begin, end = "-- query\n", "-- end of query\n"
-    return frame.replace(begin + end, f"{begin}{query(fact.line() for fact in sorted(facts))}\n{end}")
+    rows = ",\n".join(fact.line() for fact in sorted(facts))
+    return frame.replace(begin + end, f"{begin}with\n{found(rows)}\n\n{DIFFERENCES}\n{end}")
 
 
 def read(connection: sa.Connection, functions: Iterable[str]) -> list[Fact]:
@@ -111,11 +105,8 @@ def read(connection: sa.Connection, functions: Iterable[str]) -> list[Fact]:
 
     :param functions: the signatures of this package's functions in ``core_api``, as ``regprocedure`` prints them.
     """
-    names = [Fact("", f"function {name}", "").line() for name in functions] or [Fact("", "", "").line()]
-    _settle(connection)
-    rows = connection.exec_driver_sql(
-        f"with\n{found(names)}\nselect section, object, definition, thing from found".replace("%", "%%")
-    )
+    names = ",\n".join(Fact("", f"function {name}", "").line() for name in ["", *functions])
+    rows = _select(connection, f"with\n{found(names)}\nselect section, object, definition, thing from found")
     return [Fact(*row) for row in rows]
 
 
@@ -126,12 +117,70 @@ def differences(connection: sa.Connection) -> list[Difference]:
     """
     text = sqlfile.read("sql/verify.sql")
     select = text[text.index("-- query\n") : text.index("-- end of query\n")]
-    _settle(connection)
-    return [Difference(*row) for row in connection.exec_driver_sql(select.replace("%", "%%"))]
+    return [Difference(*row) for row in _select(connection, select)]
 
 
-def _settle(connection: sa.Connection) -> None:
-    """Have PostgreSQL print definitions as the contract does, until the transaction ends."""
+PREFLIGHT = """select
+coalesce(c.section, f.section) as section,
+coalesce(c.object, f.object) as object,
+f.definition as found,
+c.definition as wanted
+from (select k.* from contract as k where k.only_with is null) as c
+full join found as f on c.object = f.object
+where
+    c.definition is distinct from f.definition
+    and case
+        when f.object is null then
+            -- What is missing from a table that exists, and that no revision adds.
+            exists (
+                select from scope as s
+                where
+                    (c.section = '20_columns' and c.object like format('column %s.%%', s.relation::regclass))
+                    or (
+                        c.section = '30_constraints' and c.definition !~ '^FOREIGN KEY'
+                        and c.object like '% on ' || s.relation::regclass
+                    )
+            )
+        else not f.lenient or c.object is not null
+    end
+    and (c.object is not null or f.thing is not null)
+    and (f.section <> '10_objects' or f.object like 'type %') is not false
+    and f.object !~ '^grant (delete|truncate) on .* to its owner$' is not false
+order by 1, 2"""
+
+
+def preflight(connection: sa.Connection) -> list[Difference]:
+    """Compare the tables that a database has before this package manages them with the contract.
+
+    Reads the catalog, and writes nothing: a standby can be asked too.
+    """
+    managed = "select name from tenancy.managed_objects" if _has_tenancy(connection) else "select null where false"
+    known = {row[0] for row in _select(connection, managed)}
+    rows = [
+        line
+        for line in _contract_rows()
+        if not any(re.search(rf"\b{re.escape(name)}\b", line) for name in known if name != "core_api")
+    ]
+    if not rows:
+        return []
+    text = found(",\n".join(rows), "preflight_scope.sql.in", "00|7|9")
+    return [Difference(*row) for row in _select(connection, f"with\n{text}\n\n{PREFLIGHT}")]
+
+
+def _contract_rows() -> list[str]:
+    text = sqlfile.read("sql/verify.sql")
+    start = text.index("values\n", text.index("-- query\n")) + len("values\n")
+    values = text[start : text.index("\n),\n", start)]
+    return [line.removesuffix(",") for line in re.split(r"\n(?=\(')", values)]
+
+
+def _has_tenancy(connection: sa.Connection) -> bool:
+    return bool(connection.exec_driver_sql("select to_regclass('tenancy.managed_objects') is not null").scalar())
+
+
+def _select(connection: sa.Connection, text: str) -> list[sa.Row]:
+    """Run a SELECT with PostgreSQL printing definitions as the contract does, until the transaction ends."""
     connection.exec_driver_sql(
         "select set_config('search_path', '', true), set_config('quote_all_identifiers', 'off', true)"
     )
+    return list(connection.exec_driver_sql(text.replace("%", "%%")))

@@ -523,7 +523,7 @@ left join pg_catalog.pg_depend as o
 left join scope as s on s.relation in (c.oid, o.refobjid)
 where
     c.relkind in ('r', 'p', 'v', 'm', 'S', 'f')
-    and (s.relation is not null or c.relnamespace = 'tenancy'::regnamespace or r.rolname = 'tenancy_definer')
+    and (s.relation is not null or c.relnamespace = to_regnamespace('tenancy') or r.rolname = 'tenancy_definer')
     and c.oid is distinct from to_regclass('tenancy.schema_version')
     and (s.relation is null or s.part <> 'parent' or s.created or s.relation = c.oid)
 union all
@@ -565,7 +565,7 @@ select
                 from pg_catalog.pg_constraint as k
                 where
                     k.conrelid = s.relation and k.contype = 'f' and k.convalidated and k.conkey = array[a.attnum]
-                    and k.confrelid = 'core_api.workspaces'::regclass
+                    and k.confrelid = to_regclass('core_api.workspaces')
             )
         end
     ) as definition,
@@ -664,7 +664,7 @@ select
 from scope as s
 inner join pg_catalog.pg_trigger as t on s.relation = t.tgrelid and not t.tgisinternal
 inner join pg_catalog.pg_proc as p on t.tgfoid = p.oid
-where s.part <> 'parent' or p.pronamespace = 'tenancy'::regnamespace
+where s.part <> 'parent' or p.pronamespace = to_regnamespace('tenancy')
 union all
 select format('rule %I on %s', r.rulename, s.relation::regclass), pg_get_ruledef(r.oid), s.thing, false
 from scope as s
@@ -802,18 +802,18 @@ from (
     left join pg_catalog.pg_depend as d
         on c.relkind = 'S' and d.objid = c.oid and d.classid = 'pg_class'::regclass and d.deptype in ('a', 'i') and d.refobjsubid > 0
     left join scope as s on s.relation in (c.oid, d.refobjid)
-    where c.relkind in ('r', 'p', 'v', 'm', 'S', 'f') and (s.relation is not null or c.relnamespace = 'tenancy'::regnamespace)
+    where c.relkind in ('r', 'p', 'v', 'm', 'S', 'f') and (s.relation is not null or c.relnamespace = to_regnamespace('tenancy'))
     union all
     select 'table ' || c.oid::regclass, a.attname, c.relowner, a.attacl, s.thing, not s.created and s.part = 'parent'
     from pg_catalog.pg_attribute as a
     inner join pg_catalog.pg_class as c on a.attrelid = c.oid
     left join scope as s on c.oid = s.relation
-    where a.attacl is not null and (s.relation is not null or c.relnamespace = 'tenancy'::regnamespace)
+    where a.attacl is not null and (s.relation is not null or c.relnamespace = to_regnamespace('tenancy'))
     union all
     select
         format('function %s', p.oid::regprocedure), null, p.proowner, coalesce(p.proacl, acldefault('f', p.proowner)), null, false
     from pg_catalog.pg_proc as p
-    where p.pronamespace = 'tenancy'::regnamespace or format('function %s', p.oid::regprocedure) in (select c.object from contract as c)
+    where p.pronamespace = to_regnamespace('tenancy') or format('function %s', p.oid::regprocedure) in (select c.object from contract as c)
 ) as o
 cross join aclexplode(o.acl) as a
 left join roles as r on a.grantee = r.oid
@@ -827,7 +827,7 @@ select
     array_to_string(d.defaclacl, ', '), null, false
 from pg_catalog.pg_default_acl as d
 inner join roles as r on d.defaclrole = r.oid
-where d.defaclnamespace = 'tenancy'::regnamespace
+where d.defaclnamespace = to_regnamespace('tenancy')
 ) as f
 union all
 select

@@ -76,7 +76,7 @@ left join pg_catalog.pg_depend as o
 left join scope as s on s.relation in (c.oid, o.refobjid)
 where
     c.relkind in ('r', 'p', 'v', 'm', 'S', 'f')
-    and (s.relation is not null or c.relnamespace = 'tenancy'::regnamespace or r.rolname = 'tenancy_definer')
+    and (s.relation is not null or c.relnamespace = to_regnamespace('tenancy') or r.rolname = 'tenancy_definer')
     and c.oid is distinct from to_regclass('tenancy.schema_version')
     and (s.relation is null or s.part <> 'parent' or s.created or s.relation = c.oid)
 union all

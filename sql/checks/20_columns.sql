@@ -22,7 +22,7 @@ select
                 from pg_catalog.pg_constraint as k
                 where
                     k.conrelid = s.relation and k.contype = 'f' and k.convalidated and k.conkey = array[a.attnum]
-                    and k.confrelid = 'core_api.workspaces'::regclass
+                    and k.confrelid = to_regclass('core_api.workspaces')
             )
         end
     ) as definition,

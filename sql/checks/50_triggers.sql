@@ -11,7 +11,7 @@ select
 from scope as s
 inner join pg_catalog.pg_trigger as t on s.relation = t.tgrelid and not t.tgisinternal
 inner join pg_catalog.pg_proc as p on t.tgfoid = p.oid
-where s.part <> 'parent' or p.pronamespace = 'tenancy'::regnamespace
+where s.part <> 'parent' or p.pronamespace = to_regnamespace('tenancy')
 union all
 select format('rule %I on %s', r.rulename, s.relation::regclass), pg_get_ruledef(r.oid), s.thing, false
 from scope as s

@@ -32,18 +32,18 @@ from (
     left join pg_catalog.pg_depend as d
         on c.relkind = 'S' and d.objid = c.oid and d.classid = 'pg_class'::regclass and d.deptype in ('a', 'i') and d.refobjsubid > 0
     left join scope as s on s.relation in (c.oid, d.refobjid)
-    where c.relkind in ('r', 'p', 'v', 'm', 'S', 'f') and (s.relation is not null or c.relnamespace = 'tenancy'::regnamespace)
+    where c.relkind in ('r', 'p', 'v', 'm', 'S', 'f') and (s.relation is not null or c.relnamespace = to_regnamespace('tenancy'))
     union all
     select 'table ' || c.oid::regclass, a.attname, c.relowner, a.attacl, s.thing, not s.created and s.part = 'parent'
     from pg_catalog.pg_attribute as a
     inner join pg_catalog.pg_class as c on a.attrelid = c.oid
     left join scope as s on c.oid = s.relation
-    where a.attacl is not null and (s.relation is not null or c.relnamespace = 'tenancy'::regnamespace)
+    where a.attacl is not null and (s.relation is not null or c.relnamespace = to_regnamespace('tenancy'))
     union all
     select
         format('function %s', p.oid::regprocedure), null, p.proowner, coalesce(p.proacl, acldefault('f', p.proowner)), null, false
     from pg_catalog.pg_proc as p
-    where p.pronamespace = 'tenancy'::regnamespace or format('function %s', p.oid::regprocedure) in (select c.object from contract as c)
+    where p.pronamespace = to_regnamespace('tenancy') or format('function %s', p.oid::regprocedure) in (select c.object from contract as c)
 ) as o
 cross join aclexplode(o.acl) as a
 left join roles as r on a.grantee = r.oid
@@ -57,4 +57,4 @@ select
     array_to_string(d.defaclacl, ', '), null, false
 from pg_catalog.pg_default_acl as d
 inner join roles as r on d.defaclrole = r.oid
-where d.defaclnamespace = 'tenancy'::regnamespace
+where d.defaclnamespace = to_regnamespace('tenancy')
