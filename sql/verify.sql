@@ -206,45 +206,46 @@ values
 ('70_functions', 'function tenancy.refuse_mixed_company_update()', ', returns trigger, plpgsql security definer, search_path=pg_catalog, pg_temp, owner tenancy_definer, body 51deb06d80ac6c3fd1bd231985df92b0', null),
 ('70_functions', 'function tenancy.revoke_all(text[])', 'VARIADIC objects text[], procedure, plpgsql, search_path=pg_catalog, pg_temp, owner the deployer, body b0139b3c49673c621dc0cf5bbbbdc615', null),
 ('70_functions', 'function tenancy.stamp_timestamps()', ', returns trigger, plpgsql, search_path=pg_catalog, pg_temp, owner the deployer, body f2476e631698f5f80823e269942a9c0c', null),
+('70_functions', 'function tenancy.take_back(text[])', 'VARIADIC objects text[], procedure, plpgsql, search_path=pg_catalog, pg_temp, owner the deployer, body cf4f9f0a08a34c1f34923fff568b4849', null),
 ('80_privileges', 'grant delete on table core_api.company_workspace_connectors to tenancy_definer', 'granted', null),
-('80_privileges', 'grant execute on function core_api.company_workspace_connector_resource(core_api.company_workspace_connectors) to connector_sync', 'granted', null),
-('80_privileges', 'grant execute on function core_api.company_workspace_connector_resource(core_api.company_workspace_connectors) to hasura_service', 'granted', null),
-('80_privileges', 'grant execute on function core_api.company_workspace_connector_resource(core_api.company_workspace_connectors) to workspace_member', 'granted', null),
-('80_privileges', 'grant execute on function core_api.company_workspace_connector_retrieve(uuid) to connector_sync', 'granted', null),
-('80_privileges', 'grant execute on function core_api.company_workspace_connector_retrieve(uuid) to workspace_member', 'granted', null),
-('80_privileges', 'grant execute on function core_api.company_workspace_connectors_counts(uuid,uuid,timestamp with time zone,timestamp with time zone) to connector_sync', 'granted', null),
-('80_privileges', 'grant execute on function core_api.company_workspace_connectors_counts(uuid,uuid,timestamp with time zone,timestamp with time zone) to workspace_member', 'granted', null),
-('80_privileges', 'grant execute on function core_api.company_workspace_connectors_list(integer,uuid,core_api.direction_enum,uuid,uuid,timestamp with time zone,timestamp with time zone) to connector_sync', 'granted', null),
-('80_privileges', 'grant execute on function core_api.company_workspace_connectors_list(integer,uuid,core_api.direction_enum,uuid,uuid,timestamp with time zone,timestamp with time zone) to workspace_member', 'granted', null),
-('80_privileges', 'grant execute on function core_api.company_workspace_connectors_page(integer,uuid,core_api.direction_enum,uuid,uuid,timestamp with time zone,timestamp with time zone) to connector_sync', 'granted', null),
-('80_privileges', 'grant execute on function core_api.company_workspace_connectors_page(integer,uuid,core_api.direction_enum,uuid,uuid,timestamp with time zone,timestamp with time zone) to workspace_member', 'granted', null),
-('80_privileges', 'grant execute on function core_api.company_workspace_connectors_session_page(json,integer,uuid,core_api.direction_enum,uuid,uuid,timestamp with time zone,timestamp with time zone) to hasura_service', 'granted', null),
-('80_privileges', 'grant execute on function core_api.create_company_workspace_connector(uuid,uuid,core_api.direction_enum) to connector_sync', 'granted', null),
-('80_privileges', 'grant execute on function core_api.create_company_workspace_connectors(jsonb) to connector_sync', 'granted', null),
-('80_privileges', 'grant execute on function core_api.delete_company_workspace_connector(uuid) to connector_sync', 'granted', null),
-('80_privileges', 'grant execute on function core_api.delete_company_workspace_connectors(jsonb) to connector_sync', 'granted', null),
-('80_privileges', 'grant execute on function core_api.purge_company_workspace_connectors(timestamp with time zone,integer,uuid,uuid) to connector_retention', 'granted', null),
-('80_privileges', 'grant execute on function core_api.revoke_company_workspace_connectors(uuid,uuid) to connector_sync', 'granted', null),
-('80_privileges', 'grant execute on function core_api.workspace_company_workspace_connectors(core_api.workspaces,integer,uuid,core_api.direction_enum,uuid,uuid,timestamp with time zone,timestamp with time zone) to hasura_service', 'granted', null),
-('80_privileges', 'grant execute on function tenancy.company_list(integer[],integer) to connector_sync', 'granted', null),
-('80_privileges', 'grant execute on function tenancy.company_list(integer[],integer) to hasura_service', 'granted', null),
-('80_privileges', 'grant execute on function tenancy.company_list(integer[],integer) to workspace_member', 'granted', null),
-('80_privileges', 'grant execute on function tenancy.company_page_keys(integer,uuid,core_api.direction_enum,uuid,uuid,timestamp with time zone,timestamp with time zone,boolean,boolean) to connector_sync', 'granted', null),
-('80_privileges', 'grant execute on function tenancy.company_page_keys(integer,uuid,core_api.direction_enum,uuid,uuid,timestamp with time zone,timestamp with time zone,boolean,boolean) to workspace_member', 'granted', null),
-('80_privileges', 'grant execute on function tenancy.company_purge(timestamp with time zone,integer,uuid,uuid) to connector_retention', 'granted', null),
-('80_privileges', 'grant execute on function tenancy.company_resource(core_api.company_workspace_connectors,uuid,uuid) to connector_sync', 'granted', null),
-('80_privileges', 'grant execute on function tenancy.company_resource(core_api.company_workspace_connectors,uuid,uuid) to hasura_service', 'granted', null),
-('80_privileges', 'grant execute on function tenancy.company_resource(core_api.company_workspace_connectors,uuid,uuid) to workspace_member', 'granted', null),
-('80_privileges', 'grant execute on function tenancy.company_session_page_keys(json,integer,uuid,core_api.direction_enum,uuid,uuid,timestamp with time zone,timestamp with time zone,boolean) to hasura_service', 'granted', null),
-('80_privileges', 'grant execute on function tenancy.current_workspace_pk() to connector_sync', 'granted', null),
-('80_privileges', 'grant execute on function tenancy.current_workspace_pk() to hasura_service', 'granted', null),
-('80_privileges', 'grant execute on function tenancy.current_workspace_pk() to workspace_member', 'granted', null),
-('80_privileges', 'grant execute on function tenancy.is_tenant_login() to tenancy_definer', 'granted', null),
-('80_privileges', 'grant execute on function tenancy.json_claim(text,text,text) to tenancy_definer', 'granted', null),
-('80_privileges', 'grant execute on function tenancy.json_timestamp(timestamp with time zone) to connector_sync', 'granted', null),
-('80_privileges', 'grant execute on function tenancy.json_timestamp(timestamp with time zone) to hasura_service', 'granted', null),
-('80_privileges', 'grant execute on function tenancy.json_timestamp(timestamp with time zone) to workspace_member', 'granted', null),
-('80_privileges', 'grant execute on function tenancy.refuse(integer,text,text,bigint) to connector_sync', 'granted', null),
+('80_privileges', 'grant execute on routine core_api.company_workspace_connector_resource(core_api.company_workspace_connectors) to connector_sync', 'granted', null),
+('80_privileges', 'grant execute on routine core_api.company_workspace_connector_resource(core_api.company_workspace_connectors) to hasura_service', 'granted', null),
+('80_privileges', 'grant execute on routine core_api.company_workspace_connector_resource(core_api.company_workspace_connectors) to workspace_member', 'granted', null),
+('80_privileges', 'grant execute on routine core_api.company_workspace_connector_retrieve(uuid) to connector_sync', 'granted', null),
+('80_privileges', 'grant execute on routine core_api.company_workspace_connector_retrieve(uuid) to workspace_member', 'granted', null),
+('80_privileges', 'grant execute on routine core_api.company_workspace_connectors_counts(uuid,uuid,timestamp with time zone,timestamp with time zone) to connector_sync', 'granted', null),
+('80_privileges', 'grant execute on routine core_api.company_workspace_connectors_counts(uuid,uuid,timestamp with time zone,timestamp with time zone) to workspace_member', 'granted', null),
+('80_privileges', 'grant execute on routine core_api.company_workspace_connectors_list(integer,uuid,core_api.direction_enum,uuid,uuid,timestamp with time zone,timestamp with time zone) to connector_sync', 'granted', null),
+('80_privileges', 'grant execute on routine core_api.company_workspace_connectors_list(integer,uuid,core_api.direction_enum,uuid,uuid,timestamp with time zone,timestamp with time zone) to workspace_member', 'granted', null),
+('80_privileges', 'grant execute on routine core_api.company_workspace_connectors_page(integer,uuid,core_api.direction_enum,uuid,uuid,timestamp with time zone,timestamp with time zone) to connector_sync', 'granted', null),
+('80_privileges', 'grant execute on routine core_api.company_workspace_connectors_page(integer,uuid,core_api.direction_enum,uuid,uuid,timestamp with time zone,timestamp with time zone) to workspace_member', 'granted', null),
+('80_privileges', 'grant execute on routine core_api.company_workspace_connectors_session_page(json,integer,uuid,core_api.direction_enum,uuid,uuid,timestamp with time zone,timestamp with time zone) to hasura_service', 'granted', null),
+('80_privileges', 'grant execute on routine core_api.create_company_workspace_connector(uuid,uuid,core_api.direction_enum) to connector_sync', 'granted', null),
+('80_privileges', 'grant execute on routine core_api.create_company_workspace_connectors(jsonb) to connector_sync', 'granted', null),
+('80_privileges', 'grant execute on routine core_api.delete_company_workspace_connector(uuid) to connector_sync', 'granted', null),
+('80_privileges', 'grant execute on routine core_api.delete_company_workspace_connectors(jsonb) to connector_sync', 'granted', null),
+('80_privileges', 'grant execute on routine core_api.purge_company_workspace_connectors(timestamp with time zone,integer,uuid,uuid) to connector_retention', 'granted', null),
+('80_privileges', 'grant execute on routine core_api.revoke_company_workspace_connectors(uuid,uuid) to connector_sync', 'granted', null),
+('80_privileges', 'grant execute on routine core_api.workspace_company_workspace_connectors(core_api.workspaces,integer,uuid,core_api.direction_enum,uuid,uuid,timestamp with time zone,timestamp with time zone) to hasura_service', 'granted', null),
+('80_privileges', 'grant execute on routine tenancy.company_list(integer[],integer) to connector_sync', 'granted', null),
+('80_privileges', 'grant execute on routine tenancy.company_list(integer[],integer) to hasura_service', 'granted', null),
+('80_privileges', 'grant execute on routine tenancy.company_list(integer[],integer) to workspace_member', 'granted', null),
+('80_privileges', 'grant execute on routine tenancy.company_page_keys(integer,uuid,core_api.direction_enum,uuid,uuid,timestamp with time zone,timestamp with time zone,boolean,boolean) to connector_sync', 'granted', null),
+('80_privileges', 'grant execute on routine tenancy.company_page_keys(integer,uuid,core_api.direction_enum,uuid,uuid,timestamp with time zone,timestamp with time zone,boolean,boolean) to workspace_member', 'granted', null),
+('80_privileges', 'grant execute on routine tenancy.company_purge(timestamp with time zone,integer,uuid,uuid) to connector_retention', 'granted', null),
+('80_privileges', 'grant execute on routine tenancy.company_resource(core_api.company_workspace_connectors,uuid,uuid) to connector_sync', 'granted', null),
+('80_privileges', 'grant execute on routine tenancy.company_resource(core_api.company_workspace_connectors,uuid,uuid) to hasura_service', 'granted', null),
+('80_privileges', 'grant execute on routine tenancy.company_resource(core_api.company_workspace_connectors,uuid,uuid) to workspace_member', 'granted', null),
+('80_privileges', 'grant execute on routine tenancy.company_session_page_keys(json,integer,uuid,core_api.direction_enum,uuid,uuid,timestamp with time zone,timestamp with time zone,boolean) to hasura_service', 'granted', null),
+('80_privileges', 'grant execute on routine tenancy.current_workspace_pk() to connector_sync', 'granted', null),
+('80_privileges', 'grant execute on routine tenancy.current_workspace_pk() to hasura_service', 'granted', null),
+('80_privileges', 'grant execute on routine tenancy.current_workspace_pk() to workspace_member', 'granted', null),
+('80_privileges', 'grant execute on routine tenancy.is_tenant_login() to tenancy_definer', 'granted', null),
+('80_privileges', 'grant execute on routine tenancy.json_claim(text,text,text) to tenancy_definer', 'granted', null),
+('80_privileges', 'grant execute on routine tenancy.json_timestamp(timestamp with time zone) to connector_sync', 'granted', null),
+('80_privileges', 'grant execute on routine tenancy.json_timestamp(timestamp with time zone) to hasura_service', 'granted', null),
+('80_privileges', 'grant execute on routine tenancy.json_timestamp(timestamp with time zone) to workspace_member', 'granted', null),
+('80_privileges', 'grant execute on routine tenancy.refuse(integer,text,text,bigint) to connector_sync', 'granted', null),
 ('80_privileges', 'grant insert (company_pk) on table core_api.company_workspace_connectors to connector_sync', 'granted', null),
 ('80_privileges', 'grant insert (created_at) on table core_api.company_workspace_connectors to connector_sync', 'granted', null),
 ('80_privileges', 'grant insert (deleted_at) on table core_api.company_workspace_connectors to connector_sync', 'granted', null),
@@ -372,6 +373,7 @@ values
 ('97_comments', 'comment on procedure tenancy.hand_to_definer(text[])', '''For migrations: makes tenancy_definer the owner of functions and views, so that they see all rows; the caller keeps SELECT on the views and is no member of the role afterwards.''', null),
 ('97_comments', 'comment on procedure tenancy.manage(text,text[])', '''For migrations: notes which of these objects are there already, so that they are adopted and the others created. A constraint is named "c on schema.table".''', null),
 ('97_comments', 'comment on procedure tenancy.revoke_all(text[])', '''For migrations: takes every privilege on new objects from everyone but their owner, PUBLIC and those whom the host''''s default privileges favour included, so that grants start from nothing. An object is named "table t", "routine f", …''', null),
+('97_comments', 'comment on procedure tenancy.take_back(text[])', '''For migrations: makes the caller the owner of functions and views of tenancy_definer, which hand_to_definer then gives back.''', null),
 ('97_comments', 'comment on schema core_api', '''What the product''''s API consumers see: the tables, their enum, and functions meant for an API.''', 'schema core_api'),
 ('97_comments', 'comment on schema tenancy', '''What consumers of core_api do not see: who the current workspace is, what belongs to it, and the guards that keep it so.''', null),
 ('97_comments', 'comment on table core_api.companies', '''The companies of a workspace.''', 'table core_api.companies'),
@@ -811,7 +813,7 @@ from (
     where a.attacl is not null and (s.relation is not null or c.relnamespace = to_regnamespace('tenancy'))
     union all
     select
-        format('function %s', p.oid::regprocedure), null, p.proowner, coalesce(p.proacl, acldefault('f', p.proowner)), null, false
+        format('routine %s', p.oid::regprocedure), null, p.proowner, coalesce(p.proacl, acldefault('f', p.proowner)), null, false
     from pg_catalog.pg_proc as p
     where p.pronamespace = to_regnamespace('tenancy') or format('function %s', p.oid::regprocedure) in (select c.object from contract as c)
 ) as o
@@ -1104,11 +1106,11 @@ order by 1, 2
     if
         current_setting('server_version_num')::integer < (
             case current_setting('server_version_num')::integer / 10000
-                when 15 then 150018 when 16 then 160014 when 17 then 170010 else 180004
+                when 15 then 150019 when 16 then 160015 when 17 then 170011 else 180006
             end
         )
     then
-        raise warning 'server % is below 15.18, 16.14, 17.10 and 18.4: known flaws let a tenant past the policies',
+        raise warning 'server % is below 15.19, 16.15, 17.11 and 18.6: known flaws let a tenant past the policies',
             current_setting('server_version');
     end if;
     -- Not this package's to forbid, and worth knowing.

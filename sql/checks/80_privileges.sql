@@ -41,7 +41,7 @@ from (
     where a.attacl is not null and (s.relation is not null or c.relnamespace = to_regnamespace('tenancy'))
     union all
     select
-        format('function %s', p.oid::regprocedure), null, p.proowner, coalesce(p.proacl, acldefault('f', p.proowner)), null, false
+        format('routine %s', p.oid::regprocedure), null, p.proowner, coalesce(p.proacl, acldefault('f', p.proowner)), null, false
     from pg_catalog.pg_proc as p
     where p.pronamespace = to_regnamespace('tenancy') or format('function %s', p.oid::regprocedure) in (select c.object from contract as c)
 ) as o
