@@ -93,30 +93,10 @@ values
 ('10_objects', 'table tenancy.managed_objects', 'owner the deployer', null),
 ('10_objects', 'table tenancy.role_bindings', 'owner the deployer', null),
 ('10_objects', 'type core_api.direction_enum', 'enum (''input'', ''output'')', null),
-('10_objects', 'view tenancy.company_identifiers', 'owner tenancy_definer, as  SELECT c.pk AS company_pk,
-    c.company_id,
-    k.pk AS workspace_connector_pk,
-    k.workspace_connector_id
-   FROM (core_api.companies c
-     JOIN core_api.workspace_connectors k ON ((c.workspace_pk = k.workspace_pk)))
-  WHERE (( SELECT pg_has_role(''hasura_service''::name, ''usage''::text) AS pg_has_role) OR (c.workspace_pk = ( SELECT tenancy.current_workspace_pk() AS current_workspace_pk)));', null),
-('10_objects', 'view tenancy.current_workspace_companies', 'owner tenancy_definer, as  SELECT pk,
-    company_id
-   FROM core_api.companies c
-  WHERE (workspace_pk = ( SELECT tenancy.current_workspace_pk() AS current_workspace_pk));', null),
-('10_objects', 'view tenancy.current_workspace_connectors', 'owner tenancy_definer, as  SELECT pk,
-    workspace_connector_id
-   FROM core_api.workspace_connectors k
-  WHERE (workspace_pk = ( SELECT tenancy.current_workspace_pk() AS current_workspace_pk));', null),
-('10_objects', 'view tenancy.mixed_company_workspace_connectors', 'owner tenancy_definer, as  SELECT j.pk,
-    c.pk AS company_pk,
-    c.workspace_pk AS company_workspace_pk,
-    k.pk AS workspace_connector_pk,
-    k.workspace_pk AS workspace_connector_workspace_pk
-   FROM ((core_api.company_workspace_connectors j
-     JOIN core_api.companies c ON ((j.company_pk = c.pk)))
-     JOIN core_api.workspace_connectors k ON ((j.workspace_connector_pk = k.pk)))
-  WHERE (c.workspace_pk <> k.workspace_pk);', null),
+('10_objects', 'view tenancy.company_identifiers', 'owner tenancy_definer, as SELECT c.pk AS company_pk, c.company_id, k.pk AS workspace_connector_pk, k.workspace_connector_id FROM (core_api.companies c JOIN core_api.workspace_connectors k ON ((c.workspace_pk = k.workspace_pk))) WHERE (( SELECT pg_has_role(''hasura_service''::name, ''usage''::text) AS pg_has_role) OR (c.workspace_pk = ( SELECT tenancy.current_workspace_pk() AS current_workspace_pk)));', null),
+('10_objects', 'view tenancy.current_workspace_companies', 'owner tenancy_definer, as SELECT pk, company_id FROM core_api.companies c WHERE (workspace_pk = ( SELECT tenancy.current_workspace_pk() AS current_workspace_pk));', null),
+('10_objects', 'view tenancy.current_workspace_connectors', 'owner tenancy_definer, as SELECT pk, workspace_connector_id FROM core_api.workspace_connectors k WHERE (workspace_pk = ( SELECT tenancy.current_workspace_pk() AS current_workspace_pk));', null),
+('10_objects', 'view tenancy.mixed_company_workspace_connectors', 'owner tenancy_definer, as SELECT j.pk, c.pk AS company_pk, c.workspace_pk AS company_workspace_pk, k.pk AS workspace_connector_pk, k.workspace_pk AS workspace_connector_workspace_pk FROM ((core_api.company_workspace_connectors j JOIN core_api.companies c ON ((j.company_pk = c.pk))) JOIN core_api.workspace_connectors k ON ((j.workspace_connector_pk = k.pk))) WHERE (c.workspace_pk <> k.workspace_pk);', null),
 ('20_columns', 'column core_api.companies.company_id', 'uuid unique', null),
 ('20_columns', 'column core_api.companies.pk', 'integer not null primary key', null),
 ('20_columns', 'column core_api.companies.workspace_pk', 'integer not null references core_api.workspaces', null),
@@ -194,18 +174,18 @@ values
 ('70_functions', 'function tenancy.company_resource(core_api.company_workspace_connectors,uuid,uuid)', 'provenance_row core_api.company_workspace_connectors, company_id uuid, workspace_connector_id uuid, returns text, sql stable, owner the deployer, body f27b841c2464c54be653e87a3d42d7db', null),
 ('70_functions', 'function tenancy.company_session_page_keys(json,integer,uuid,core_api.direction_enum,uuid,uuid,timestamp with time zone,timestamp with time zone,boolean)', 'hasura_session json, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone, and_one_more boolean, returns integer[], plpgsql stable security definer, search_path=pg_catalog, pg_temp, owner tenancy_definer, body d0d1fb10974108def82acf3362266889', null),
 ('70_functions', 'function tenancy.created(text,text)', 'kind text, name text, returns boolean, sql stable, owner the deployer, body 790065aa516c64e1dc7ef77bf814dd81', null),
-('70_functions', 'function tenancy.current_workspace_pk()', ', returns integer, plpgsql stable security definer, search_path=pg_catalog, pg_temp, owner tenancy_definer, body e326ff73df53da2cc3fcfd423bf1f44f', null),
+('70_functions', 'function tenancy.current_workspace_pk()', 'returns integer, plpgsql stable security definer, search_path=pg_catalog, pg_temp, owner tenancy_definer, body e326ff73df53da2cc3fcfd423bf1f44f', null),
 ('70_functions', 'function tenancy.hand_to_definer(text[])', 'VARIADIC objects text[], procedure, plpgsql, search_path=pg_catalog, pg_temp, owner the deployer, body 52b84a9eac3b4d4c7e2ab9a93dbcf84a', null),
-('70_functions', 'function tenancy.is_tenant_login()', ', returns boolean, plpgsql stable, search_path=pg_catalog, pg_temp, owner the deployer, body 4fc022f7e74db7f64e27a631f4682469', null),
+('70_functions', 'function tenancy.is_tenant_login()', 'returns boolean, plpgsql stable, search_path=pg_catalog, pg_temp, owner the deployer, body 4fc022f7e74db7f64e27a631f4682469', null),
 ('70_functions', 'function tenancy.json_claim(text,text,text)', 'setting text, document text, key text, returns text, plpgsql immutable, search_path=pg_catalog, pg_temp, owner the deployer, body 788cb148230522545c357170223c6099', null),
 ('70_functions', 'function tenancy.json_timestamp(timestamp with time zone)', 'moment timestamp with time zone, returns text, sql stable, owner the deployer, body 6086cb048646b4bb853b0e8b01aa2c4b', null),
 ('70_functions', 'function tenancy.manage(text,text[])', 'IN kind text, VARIADIC names text[], procedure, sql, owner the deployer, body b9ee6f1618146974df80b789745fba14', null),
 ('70_functions', 'function tenancy.refuse(integer,text,text,bigint)', 'workspace_pk integer, code text, complaint text, place bigint, returns integer, plpgsql, search_path=pg_catalog, pg_temp, owner the deployer, body 643ca05f74ab167aa0dc709661f0f6ae', null),
-('70_functions', 'function tenancy.refuse_company_move()', ', returns trigger, plpgsql security definer, search_path=pg_catalog, pg_temp, owner tenancy_definer, body 00f0284b35c27fe2b5f53e7e628cf2a7', null),
-('70_functions', 'function tenancy.refuse_mixed_company_inserts()', ', returns trigger, plpgsql security definer, search_path=pg_catalog, pg_temp, owner tenancy_definer, body 2a09f7e0923be32f9377bde6fa9535a6', null),
-('70_functions', 'function tenancy.refuse_mixed_company_update()', ', returns trigger, plpgsql security definer, search_path=pg_catalog, pg_temp, owner tenancy_definer, body 51deb06d80ac6c3fd1bd231985df92b0', null),
+('70_functions', 'function tenancy.refuse_company_move()', 'returns trigger, plpgsql security definer, search_path=pg_catalog, pg_temp, owner tenancy_definer, body 00f0284b35c27fe2b5f53e7e628cf2a7', null),
+('70_functions', 'function tenancy.refuse_mixed_company_inserts()', 'returns trigger, plpgsql security definer, search_path=pg_catalog, pg_temp, owner tenancy_definer, body 2a09f7e0923be32f9377bde6fa9535a6', null),
+('70_functions', 'function tenancy.refuse_mixed_company_update()', 'returns trigger, plpgsql security definer, search_path=pg_catalog, pg_temp, owner tenancy_definer, body 51deb06d80ac6c3fd1bd231985df92b0', null),
 ('70_functions', 'function tenancy.revoke_all(text[])', 'VARIADIC objects text[], procedure, plpgsql, search_path=pg_catalog, pg_temp, owner the deployer, body b0139b3c49673c621dc0cf5bbbbdc615', null),
-('70_functions', 'function tenancy.stamp_timestamps()', ', returns trigger, plpgsql, search_path=pg_catalog, pg_temp, owner the deployer, body f2476e631698f5f80823e269942a9c0c', null),
+('70_functions', 'function tenancy.stamp_timestamps()', 'returns trigger, plpgsql, search_path=pg_catalog, pg_temp, owner the deployer, body f2476e631698f5f80823e269942a9c0c', null),
 ('70_functions', 'function tenancy.take_back(text[])', 'VARIADIC objects text[], procedure, plpgsql, search_path=pg_catalog, pg_temp, owner the deployer, body cf4f9f0a08a34c1f34923fff568b4849', null),
 ('80_privileges', 'grant delete on table core_api.company_workspace_connectors to tenancy_definer', 'granted', null),
 ('80_privileges', 'grant execute on routine core_api.company_workspace_connector_resource(core_api.company_workspace_connectors) to connector_sync', 'granted', null),
@@ -509,11 +489,10 @@ select
             else 'owner the deployer'
         end,
         -- 15 writes the alias of a single table before its columns, later versions do not.
-        'as '
-        || case
-            when pg_get_viewdef(c.oid) not like '% JOIN %' then regexp_replace(pg_get_viewdef(c.oid), '\m[a-z]\.', '', 'g')
-            else pg_get_viewdef(c.oid)
-        end
+        'as' || regexp_replace(
+            regexp_replace(pg_get_viewdef(c.oid), case when pg_get_viewdef(c.oid) like '% JOIN %' then '^$' else '\m[a-z]\.' end, '', 'g'),
+            '\s+', ' ', 'g'
+        )
     ),
     s.thing,
     s.relation is not null and s.part = 'parent' and not s.created
@@ -725,7 +704,7 @@ select
     format('function %s', p.oid::regprocedure) as object,
     concat_ws(
         ', ',
-        pg_get_function_arguments(p.oid),
+        nullif(pg_get_function_arguments(p.oid), ''),
         case when p.prokind = 'p' then 'procedure' else 'returns ' || pg_get_function_result(p.oid) end,
         concat(
             l.lanname,

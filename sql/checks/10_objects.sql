@@ -60,11 +60,10 @@ select
             else 'owner the deployer'
         end,
         -- 15 writes the alias of a single table before its columns, later versions do not.
-        'as '
-        || case
-            when pg_get_viewdef(c.oid) not like '% JOIN %' then regexp_replace(pg_get_viewdef(c.oid), '\m[a-z]\.', '', 'g')
-            else pg_get_viewdef(c.oid)
-        end
+        'as' || regexp_replace(
+            regexp_replace(pg_get_viewdef(c.oid), case when pg_get_viewdef(c.oid) like '% JOIN %' then '^$' else '\m[a-z]\.' end, '', 'g'),
+            '\s+', ' ', 'g'
+        )
     ),
     s.thing,
     s.relation is not null and s.part = 'parent' and not s.created

@@ -5,7 +5,7 @@ select
     format('function %s', p.oid::regprocedure) as object,
     concat_ws(
         ', ',
-        pg_get_function_arguments(p.oid),
+        nullif(pg_get_function_arguments(p.oid), ''),
         case when p.prokind = 'p' then 'procedure' else 'returns ' || pg_get_function_result(p.oid) end,
         concat(
             l.lanname,
