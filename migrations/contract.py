@@ -84,7 +84,7 @@ from (
 full join found as f on c.object = f.object
 where
     c.definition is distinct from f.definition
-    and not (c.object is null and f.lenient)
+    and not (c.object is null and coalesce(f.lenient, false))
     and regexp_replace(c.definition, ', body [0-9a-f]{32}$', ', body of an adopted table') is distinct from f.definition
 order by 1, 2"""
 
@@ -141,7 +141,7 @@ where
                         and c.object like '% on ' || s.relation::regclass
                     )
             )
-        else not f.lenient or c.object is not null
+        else c.object is not null or not coalesce(f.lenient, false)
     end
     and (c.object is not null or f.thing is not null)
     and (f.section <> '10_objects' or f.object like 'type %') is not false

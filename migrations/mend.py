@@ -97,6 +97,9 @@ def mend(difference: Difference) -> Iterator[str]:
         case "role", _:
             member, _, group = name.partition(" in ")
             yield f"revoke {group} from {member};"
+        case "right", _ if name.startswith("of the deployer"):
+            yield "-- as a superuser, or who administers the role:"
+            yield "grant tenancy_definer to the deployer with admin true, inherit false, set false;"
         case "right", _:
             yield f"revoke tenancy_definer from {name.split()[2]};"
         case "binding", _ if found == "no such role":

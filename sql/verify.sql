@@ -86,10 +86,10 @@ values
 ('10_objects', 'sequence core_api.company_workspace_connectors_pk_seq', 'as integer increment 1, owned by core_api.company_workspace_connectors.pk, owner the deployer', null),
 ('10_objects', 'sequence core_api.workspace_connectors_pk_seq', 'as integer increment 1, owned by core_api.workspace_connectors.pk, owner the deployer', 'table core_api.workspace_connectors'),
 ('10_objects', 'sequence core_api.workspaces_pk_seq', 'as integer increment 1, owned by core_api.workspaces.pk, owner the deployer', 'table core_api.workspaces'),
-('10_objects', 'table core_api.companies', 'owner the deployer', null),
+('10_objects', 'table core_api.companies', 'row level security, owner the deployer', 'table core_api.companies'),
 ('10_objects', 'table core_api.company_workspace_connectors', 'row level security, forced, owner the deployer', null),
-('10_objects', 'table core_api.workspace_connectors', 'owner the deployer', null),
-('10_objects', 'table core_api.workspaces', 'owner the deployer', null),
+('10_objects', 'table core_api.workspace_connectors', 'row level security, owner the deployer', 'table core_api.workspace_connectors'),
+('10_objects', 'table core_api.workspaces', 'row level security, owner the deployer', 'table core_api.workspaces'),
 ('10_objects', 'table tenancy.managed_objects', 'owner the deployer', null),
 ('10_objects', 'table tenancy.role_bindings', 'owner the deployer', null),
 ('10_objects', 'type core_api.direction_enum', 'enum (''input'', ''output'')', null),
@@ -469,8 +469,8 @@ select
         ', ',
         case c.relpersistence when 'u' then 'unlogged' end,
         case when c.relkind = 'p' then 'partitioned' end,
-        case when c.relrowsecurity and s.part is distinct from 'parent' then 'row level security' end,
-        case when c.relforcerowsecurity and s.part is distinct from 'parent' then 'forced' end,
+        case when c.relrowsecurity then 'row level security' end,
+        case when c.relforcerowsecurity then 'forced' end,
         'with (' || array_to_string(c.reloptions, ', ') || ')',
         (
             select
@@ -495,7 +495,7 @@ select
         )
     ),
     s.thing,
-    s.relation is not null and s.part = 'parent' and not s.created
+    false
 from pg_catalog.pg_class as c
 cross join deployer as d
 inner join roles as r on c.relowner = r.oid
@@ -506,7 +506,7 @@ where
     c.relkind in ('r', 'p', 'v', 'm', 'S', 'f')
     and (s.relation is not null or c.relnamespace = to_regnamespace('tenancy') or r.rolname = 'tenancy_definer')
     and c.oid is distinct from to_regclass('tenancy.schema_version')
-    and (s.relation is null or s.part <> 'parent' or s.created or s.relation = c.oid)
+    and (s.relation is null or s.part <> 'parent' or s.created)
 union all
 select
     format('table %s inherits from %s', i.inhrelid::regclass, i.inhparent::regclass), 'outside its guards and policies', null, false
@@ -647,7 +647,7 @@ inner join pg_catalog.pg_trigger as t on s.relation = t.tgrelid and not t.tgisin
 inner join pg_catalog.pg_proc as p on t.tgfoid = p.oid
 where s.part <> 'parent' or p.pronamespace = to_regnamespace('tenancy')
 union all
-select format('rule %I on %s', r.rulename, s.relation::regclass), pg_get_ruledef(r.oid), s.thing, false
+select format('rule %I on %s', r.rulename, s.relation::regclass), regexp_replace(pg_get_ruledef(r.oid), '\s+', ' ', 'g'), s.thing, false
 from scope as s
 inner join pg_catalog.pg_rewrite as r on s.relation = r.ev_class
 where s.part <> 'parent' or s.created
@@ -847,9 +847,17 @@ where
         case when current_setting('server_version_num')::integer < 160000 then 'member' else 'usage, set' end
     )
 union all
+-- As after pg_upgrade from 15, where CREATEROLE was enough.
+select 'right of the deployer to hand functions to tenancy_definer', 'missing, so the next revision fails', null, false
+from roles as r
+inner join deployer as d on r.oid = d.oid
+where
+    current_setting('server_version_num')::integer >= 160000 and not r.rolsuper
+    and not pg_has_role(r.oid, 'tenancy_definer', 'set') and not pg_has_role(r.oid, 'tenancy_definer', 'member with admin option')
+union all
 select format('role %s in %s', r.label, g.label), danger.reason, null, false
 from roles as r
-inner join roles as g on pg_has_role(r.oid, g.oid, 'member') and r.oid <> g.oid and not r.is_group
+inner join roles as g on pg_has_role(r.oid, g.oid, 'member') and not r.is_group
 cross join deployer as d
 cross join lateral (
     values
@@ -1050,7 +1058,7 @@ from (
 full join found as f on c.object = f.object
 where
     c.definition is distinct from f.definition
-    and not (c.object is null and f.lenient)
+    and not (c.object is null and coalesce(f.lenient, false))
     and regexp_replace(c.definition, ', body [0-9a-f]{32}$', ', body of an adopted table') is distinct from f.definition
 order by 1, 2
 -- end of query

@@ -40,8 +40,8 @@ select
         ', ',
         case c.relpersistence when 'u' then 'unlogged' end,
         case when c.relkind = 'p' then 'partitioned' end,
-        case when c.relrowsecurity and s.part is distinct from 'parent' then 'row level security' end,
-        case when c.relforcerowsecurity and s.part is distinct from 'parent' then 'forced' end,
+        case when c.relrowsecurity then 'row level security' end,
+        case when c.relforcerowsecurity then 'forced' end,
         'with (' || array_to_string(c.reloptions, ', ') || ')',
         (
             select
@@ -66,7 +66,7 @@ select
         )
     ),
     s.thing,
-    s.relation is not null and s.part = 'parent' and not s.created
+    false
 from pg_catalog.pg_class as c
 cross join deployer as d
 inner join roles as r on c.relowner = r.oid
@@ -77,7 +77,7 @@ where
     c.relkind in ('r', 'p', 'v', 'm', 'S', 'f')
     and (s.relation is not null or c.relnamespace = to_regnamespace('tenancy') or r.rolname = 'tenancy_definer')
     and c.oid is distinct from to_regclass('tenancy.schema_version')
-    and (s.relation is null or s.part <> 'parent' or s.created or s.relation = c.oid)
+    and (s.relation is null or s.part <> 'parent' or s.created)
 union all
 select
     format('table %s inherits from %s', i.inhrelid::regclass, i.inhparent::regclass), 'outside its guards and policies', null, false

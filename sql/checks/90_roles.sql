@@ -30,9 +30,17 @@ where
         case when current_setting('server_version_num')::integer < 160000 then 'member' else 'usage, set' end
     )
 union all
+-- As after pg_upgrade from 15, where CREATEROLE was enough.
+select 'right of the deployer to hand functions to tenancy_definer', 'missing, so the next revision fails', null, false
+from roles as r
+inner join deployer as d on r.oid = d.oid
+where
+    current_setting('server_version_num')::integer >= 160000 and not r.rolsuper
+    and not pg_has_role(r.oid, 'tenancy_definer', 'set') and not pg_has_role(r.oid, 'tenancy_definer', 'member with admin option')
+union all
 select format('role %s in %s', r.label, g.label), danger.reason, null, false
 from roles as r
-inner join roles as g on pg_has_role(r.oid, g.oid, 'member') and r.oid <> g.oid and not r.is_group
+inner join roles as g on pg_has_role(r.oid, g.oid, 'member') and not r.is_group
 cross join deployer as d
 cross join lateral (
     values
