@@ -10,9 +10,10 @@ from typing import Any
 
 import psycopg
 import pytest
-from conftest import ACME, LOGINS, UNKNOWN, Connect, Server, complaint, force_row, scalar
+from helpers import ACME, UNKNOWN, Connect, complaint, force_row, scalar
 from psycopg.rows import class_row
 from pytest_postgresql.janitor import DatabaseJanitor
+from servers import LOGINS, Server
 
 TABLE = "core_api.company_workspace_connectors"
 
@@ -50,7 +51,7 @@ class World:
 @pytest.fixture(scope="module")
 def world(server: Server, schema_template: Any) -> Iterator[World]:
     """A database in which each workspace has its rows and four more span both; no test changes it."""
-    dbname = "cwc_mixed"
+    dbname = "provenance_mixed"
     with DatabaseJanitor(
         user=server.user,
         password=server.password,

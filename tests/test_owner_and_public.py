@@ -2,8 +2,9 @@
 
 import psycopg
 import pytest
-from conftest import ACME, DEPLOYER, Connect, scalar
+from helpers import ACME, Connect, scalar
 from psycopg import errors
+from servers import DEPLOYER
 
 TABLE = "core_api.company_workspace_connectors"
 

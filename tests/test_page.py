@@ -5,7 +5,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from conftest import ACME, GLOBEX, UNKNOWN, Connect, become_member_without_use_of, force_row, scalar
+from helpers import ACME, GLOBEX, UNKNOWN, Connect, become_member_without_use_of, force_row, scalar
 from psycopg import errors
 
 PAGE = "core_api.company_workspace_connectors_page"

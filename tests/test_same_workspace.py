@@ -2,8 +2,9 @@
 
 import psycopg
 import pytest
-from conftest import ACME, DEPLOYER, GLOBEX, Connect, force_row, scalar
+from helpers import ACME, GLOBEX, Connect, force_row, scalar
 from psycopg import errors
+from servers import DEPLOYER
 
 TABLE = "core_api.company_workspace_connectors"
 MIXED = f"insert into {TABLE} (company_pk, workspace_connector_pk, direction) values (11, 201, 'input')"

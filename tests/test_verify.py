@@ -9,12 +9,14 @@ from pathlib import Path
 import psycopg
 import pytest
 from alembic import command
-from conftest import DEPLOYER, Connect, Server, alembic_config, scalar
+from deployer import alembic_config
+from helpers import Connect, scalar
 from psycopg import errors, sql
+from servers import DEPLOYER, Server
 from sqlalchemy import DDL
 
-from cwc_schema.migrations import cli
-from cwc_schema.migrations.sqlfile import ROOT
+from connector_provenance.migrations import cli
+from connector_provenance.migrations.sqlfile import ROOT
 
 FILE = ROOT / "sql" / "verify.sql"
 VERIFY = FILE.read_text(encoding="utf-8")
@@ -488,7 +490,7 @@ BREAKS = {
             ("select", "core_api.workspace_connectors", "core_api.workspace_connectors", "outsider_login"),
             ("insert", "tenancy.role_bindings", "tenancy.role_bindings", "connector_sync"),
             ("select", "tenancy.created_objects", "tenancy.created_objects", "public"),
-            ("update", "tenancy.cwc_schema_version", "tenancy.cwc_schema_version", "hasura_service"),
+            ("update", "tenancy.schema_version", "tenancy.schema_version", "hasura_service"),
             *(
                 ("select", f"tenancy.{view}", f"tenancy.{view}", "public")
                 for view in (
@@ -674,7 +676,7 @@ def test_several_differences_are_all_listed_the_most_fundamental_first(as_superu
 def test_an_empty_database_is_told_to_migrate(empty: psycopg.Connection) -> None:
     with pytest.raises(errors.RaiseException, match=r"^schema core_api is missing") as caught:
         empty.execute(VERIFY)
-    assert caught.value.diag.message_hint == "If this is the right database, migrate it: cwc-schema upgrade."
+    assert caught.value.diag.message_hint == "If this is the right database, migrate it: connector-provenance upgrade."
 
 
 @pytest.mark.parametrize("login", ["outsider_login", "member_login", "hasura_login"])
