@@ -46,6 +46,7 @@ end;
 comment on procedure tenancy.manage is
 'For migrations: notes which of these objects are there already, so that they are adopted and the others created. A constraint is '
 'named "c on schema.table".';
+revoke all on procedure tenancy.manage from public;
 
 create function tenancy.created(kind text, name text)
 returns boolean
@@ -56,6 +57,7 @@ begin atomic
 end;
 comment on function tenancy.created is
 'For migrations: whether this package created the object, as opposed to found it; null for one that it does not manage.';
+revoke all on function tenancy.created from public;
 
 call tenancy.manage('schema', 'core_api');
 call tenancy.manage('table', 'core_api.workspaces', 'core_api.workspace_connectors');
