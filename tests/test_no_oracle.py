@@ -12,8 +12,7 @@ import psycopg
 import pytest
 from helpers import ACME, UNKNOWN, Connect, complaint, force_row, scalar
 from psycopg.rows import class_row
-from pytest_postgresql.janitor import DatabaseJanitor
-from servers import LOGINS, Server
+from servers import LOGINS, Server, new_database
 
 TABLE = "core_api.company_workspace_connectors"
 
@@ -24,6 +23,11 @@ IDS = {
     "workspace_connector_id": "workspace_connectors",
 }
 """Parameters that hold an id, and of what."""
+
+TENANTS_LOGINS = pytest.mark.parametrize(
+    "login", [login for login, groups in LOGINS.items() if groups and "connector_retention" not in groups]
+)
+"""Who may call a function, but for the purge, which works for every tenant and knows none."""
 
 Put = Callable[[str | None], Any]
 """Makes a parameter's value that holds an id."""
@@ -49,18 +53,10 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(server: Server, schema_template: Any) -> Iterator[World]:
+def world(server: Server, template: str) -> Iterator[World]:
     """A database in which each workspace has its rows and four more span both; no test changes it."""
-    dbname = "provenance_mixed"
-    with DatabaseJanitor(
-        user=server.user,
-        password=server.password,
-        host=server.host,
-        port=server.port,
-        dbname=dbname,
-        template_dbname=schema_template.template_dbname,
-    ):
-        with psycopg.connect(server.conninfo(dbname)) as superuser:
+    with new_database(server, "provenance_mixed", template) as superuser:
+        with superuser.transaction():
             made = make_world(superuser)
         yield made
 
@@ -97,6 +93,8 @@ def make_world(superuser: psycopg.Connection) -> World:
             "after_id": own,
             "items": [item],
             "page_limit": 50,
+            "created_from": "2001-01-01T00:00Z",
+            "created_before": "3001-01-01T00:00Z",
             "hasura_session": {"x-hasura-workspace-id": ACME},
             "workspace": scalar(superuser, "select w::text from core_api.workspaces as w where pk = 1"),
             "company_workspace_connector": scalar(superuser, f"select j::text from {TABLE} as j where id = %s", own),
@@ -183,11 +181,12 @@ def calls(parameters: list[Parameter], own: dict[str, Any]) -> Iterator[tuple[Pa
         yield parameter, {other.name: own[other.name] for other in others}
 
 
-@pytest.mark.parametrize("login", [login for login, groups in LOGINS.items() if groups])
+@TENANTS_LOGINS
+@pytest.mark.parametrize("workspace", [ACME, "not a uuid"])
 def test_an_id_of_another_tenant_is_answered_like_one_that_nobody_has(
-    login: str, world: World, connect: Connect
+    workspace: str, login: str, world: World, connect: Connect
 ) -> None:
-    connection = connect(login, ACME, dbname=world.dbname)
+    connection = connect(login, workspace, dbname=world.dbname)
     told: list[str] = []
     asked = 0
     for function, parameters in signatures(connection, world.own).items():
@@ -209,7 +208,7 @@ def test_an_id_of_another_tenant_is_answered_like_one_that_nobody_has(
     assert asked, "nothing was asked"
 
 
-@pytest.mark.parametrize("login", [login for login, groups in LOGINS.items() if groups])
+@TENANTS_LOGINS
 def test_an_id_that_is_left_out_and_one_that_is_null_are_answered_alike(
     login: str, world: World, connect: Connect
 ) -> None:

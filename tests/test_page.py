@@ -238,7 +238,9 @@ def test_others_may_not_call_it(connect: Connect, login: str) -> None:
 
 
 @READERS
-@pytest.mark.parametrize("statement", ["select tenancy.page_keys(null, null, null, null, null, true)"])
+@pytest.mark.parametrize(
+    "statement", ["select tenancy.company_page_keys(1, null, null, null, null, null, null, true, true)"]
+)
 def test_nobody_reaches_its_parts(connect: Connect, login: str, statement: str) -> None:
     with pytest.raises(errors.InsufficientPrivilege):
         connect(login, ACME).execute(statement)

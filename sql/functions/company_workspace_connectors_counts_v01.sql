@@ -20,7 +20,9 @@ begin atomic
             count(*) as active_rows
         from core_api.company_workspace_connectors as j
         where
-            j.deleted_at is null
+            -- Whatever is asked about, the errors of a workspace that is not in order come first.
+            (select tenancy.current_workspace_pk()) is not null
+            and j.deleted_at is null
             and (
                 company_workspace_connectors_counts.company_id is null
                 or j.company_pk = (
