@@ -89,15 +89,15 @@ where
 order by 1, 2"""
 
 
-def compile_verify(facts: Iterable[Fact]) -> str:
+def compile_verify(rows: Iterable[Fact]) -> str:
     """Return the text of ``sql/verify.sql``, which psql runs without Python.
 
-    :param facts: what :func:`read` found on a database just migrated.
+    :param rows: what :func:`read` found on a database just migrated.
     """
     frame = sqlfile.read(f"{CHECKS}/verify.sql.in")
     begin, end = "-- query\n", "-- end of query\n"
-    rows = ",\n".join(fact.line() for fact in sorted(facts))
-    return frame.replace(begin + end, f"{begin}with\n{found(rows)}\n\n{DIFFERENCES}\n{end}")
+    lines = ",\n".join(fact.line() for fact in sorted(rows))
+    return frame.replace(begin + end, f"{begin}with\n{found(lines)}\n\n{DIFFERENCES}\n{end}")
 
 
 def read(connection: sa.Connection, functions: Iterable[str]) -> list[Fact]:
@@ -157,9 +157,9 @@ def preflight(connection: sa.Connection) -> list[Difference]:
     managed = "select name from tenancy.managed_objects" if _has_tenancy(connection) else "select null where false"
     known = {row[0] for row in _select(connection, managed)}
     rows = [
-        line
-        for line in _contract_rows()
-        if not any(re.search(rf"\b{re.escape(name)}\b", line) for name in known if name != "core_api")
+        fact.line()
+        for fact in facts()
+        if not any(re.search(rf"\b{re.escape(name)}\b", fact.line()) for name in known if name != "core_api")
     ]
     if not rows:
         return []
@@ -167,11 +167,13 @@ def preflight(connection: sa.Connection) -> list[Difference]:
     return [Difference(*row) for row in _select(connection, f"with\n{text}\n\n{PREFLIGHT}")]
 
 
-def _contract_rows() -> list[str]:
+def facts() -> list[Fact]:
+    """Return the contract."""
     text = sqlfile.read("sql/verify.sql")
     start = text.index("values\n", text.index("-- query\n")) + len("values\n")
-    values = text[start : text.index("\n),\n", start)]
-    return [line.removesuffix(",") for line in re.split(r"\n(?=\(')", values)]
+    cell = r"(?:'((?:[^']|'')*)'|null)"
+    rows = re.findall(rf"^\({cell}, {cell}, {cell}, {cell}\),?$", text[start : text.index("\n),\n", start)], re.M)
+    return [Fact(*(value.replace("''", "'") for value in row[:3]), row[3].replace("''", "'") or None) for row in rows]
 
 
 def _has_tenancy(connection: sa.Connection) -> bool:

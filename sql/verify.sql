@@ -17,6 +17,24 @@ begin
     -- Definitions are compared as PostgreSQL prints them; under an empty search_path it qualifies every name.
     perform pg_catalog.set_config('search_path', '', true), pg_catalog.set_config('quote_all_identifiers', 'off', true);
 
+    if
+        exists (
+            select from pg_catalog.pg_namespace as n
+            where n.nspname in ('core_api', 'tenancy') and not has_schema_privilege(n.oid, 'usage')
+        )
+        or exists (
+            select from pg_catalog.pg_class as c
+            where
+                c.relnamespace = to_regnamespace('tenancy') and c.relname in ('managed_objects', 'role_bindings')
+                and not has_table_privilege(c.oid, 'select')
+        )
+    then
+        raise exception using
+            errcode = 'insufficient_privilege',
+            message = format('nothing was verified: role %I may not read the tables of schema tenancy', current_user),
+            hint = 'Verify as the owner of the tables, a superuser, or a member of pg_read_all_data.';
+    end if;
+
     findings := array(
         select format('%s %s is missing', n.kind, n.name)
         from (
@@ -40,18 +58,6 @@ begin
             message = findings[1],
             detail = array_to_string(findings[2:] || 'Nothing else was compared.'::text, e'\n'),
             hint = 'If this is the right database, migrate it: connector-provenance upgrade.';
-    end if;
-    if
-        not (
-            has_schema_privilege('core_api', 'usage') and has_schema_privilege('tenancy', 'usage')
-            and has_table_privilege('tenancy.managed_objects', 'select')
-            and has_table_privilege('tenancy.role_bindings', 'select')
-        )
-    then
-        raise exception using
-            errcode = 'insufficient_privilege',
-            message = format('nothing was verified: role %I may not read the tables of schema tenancy', current_user),
-            hint = 'Verify as the owner of the tables, a superuser, or a member of pg_read_all_data.';
     end if;
 
     findings := array(
