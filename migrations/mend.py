@@ -27,7 +27,7 @@ def statements(connection: sa.Connection) -> str:
     owned = [
         f"'{kind} {name}'"
         for kind, name in DEFINERS.findall(sqlfile.read("sql/verify.sql"))
-        if any(name in f"{d.object} {d.wanted}" for d in found)
+        if any(re.search(rf"{name.partition('(')[0]}\b", f"{d.object} {d.wanted}") for d in found)
     ]
     lines = ["\\set ON_ERROR_STOP on", "begin;", "set local search_path = '';", "set local lock_timeout = '500ms';"]
     # What belongs to others and the roles themselves first; then, as the deployer, functions before what calls them.
@@ -46,7 +46,7 @@ def statements(connection: sa.Connection) -> str:
 
 def _order(difference: Difference) -> tuple[int, str]:
     foreign = " owner " in f" {difference.found}" and _owner(difference.found) != _owner(difference.wanted)
-    if difference.section == "90_roles" or (foreign and difference.wanted and "tenancy_definer" not in difference.wanted):
+    if difference.section == "90_roles" or difference.object.startswith("owner of") or (foreign and difference.wanted and "tenancy_definer" not in difference.wanted):
         return 0, difference.section
     return (1 if difference.object.startswith("function tenancy.") else 2), difference.section
 
