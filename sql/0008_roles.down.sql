@@ -40,7 +40,7 @@ begin
         array['workspace_tenant', 'workspace_member', 'connector_sync', 'hasura_service', 'tenancy_definer']
     loop
         continue when
-            shobj_description(to_regrole(created_role), 'pg_authid') not like 'cwc-schema: %'
+            (shobj_description(to_regrole(created_role), 'pg_authid') like 'cwc-schema: %') is not true
             or exists (
                 select
                 from pg_catalog.pg_auth_members as m
