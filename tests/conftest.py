@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -324,3 +325,34 @@ def scalar(connection: psycopg.Connection, query: str, *parameters: Any) -> Any:
     row = connection.execute(query, parameters).fetchone()
     assert row is not None
     return row[0]
+
+
+def complaint(error: psycopg.Error) -> tuple[Any, ...]:
+    """Return everything that an error tells a client."""
+    diag = error.diag
+    fields = ("sqlstate", "message_primary", "message_detail", "message_hint", "schema_name", "table_name")
+    return (*(getattr(diag, field) for field in fields), diag.constraint_name, diag.context, str(error))
+
+
+def force_row(superuser: psycopg.Connection, company_pk: int, connector_pk: int, created_at: str = "now()") -> UUID:
+    """Store a row behind the back of every guard and return its public id."""
+    with superuser.transaction():
+        superuser.execute("set local session_replication_role = replica")
+        public = scalar(
+            superuser,
+            "insert into core_api.company_workspace_connectors"
+            " (company_pk, workspace_connector_pk, direction, created_at, updated_at)"
+            f" values (%s, %s, 'input', {created_at}, now()) returning id",
+            company_pk,
+            connector_pk,
+        )
+        superuser.execute("set local session_replication_role = origin")
+    return public
+
+
+def become_member_without_use_of(superuser: psycopg.Connection, group: str) -> None:
+    """Become, in this transaction, a member of ACME that may ``set role`` to the group but does not use its rights."""
+    superuser.execute(f"create role go_between noinherit in role {group}")
+    superuser.execute("create role reader in role workspace_member, go_between")
+    superuser.execute("set local role reader")
+    superuser.execute("select set_config('app.workspace_id', %s, true)", (ACME,))
