@@ -4,7 +4,7 @@ import re
 
 import psycopg
 import pytest
-from conftest import DEPLOYER, Server, downgrade, dump, scalar, upgrade
+from conftest import DEPLOYER, SEED, Server, downgrade, dump, force_row, scalar, upgrade
 
 from cwc_schema.migrations import cli
 
@@ -293,6 +293,31 @@ def test_mixed_rows_that_the_deployer_cannot_see_stop_the_guards(
     assert cli.main(["--database-url", server.url("cwc_empty"), "upgrade"]) == cli.FAILED
     assert "no guard was added" in capsys.readouterr().err
     assert scalar(empty, "select version_num from tenancy.cwc_schema_version") == "0010_policies"
+
+
+@pytest.mark.parametrize(
+    ("reached", "message", "guards"),
+    [("0010_policies", "no guard was added", 0), ("0011_same_workspace", "older than the guards, which stay", 6)],
+)
+def test_a_mixed_row_that_came_after_the_preflight_stops_the_upgrade_until_it_is_gone(
+    reached: str,
+    message: str,
+    guards: int,
+    server: Server,
+    empty: psycopg.Connection,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    upgrade(server, "cwc_empty", reached)
+    empty.execute(SEED)
+    mixed = force_row(empty, 11, 201)
+    assert cli.main(["--database-url", server.url("cwc_empty"), "upgrade"]) == cli.FAILED
+    assert re.search(
+        f"1 rows have a company and a connector of different workspaces; .*{message}", capsys.readouterr().err
+    )
+    assert scalar(empty, "select version_num from tenancy.cwc_schema_version") == reached
+    assert scalar(empty, "select count(*) from pg_trigger where tgname ~ '_refuse_'") == guards
+    empty.execute("delete from core_api.company_workspace_connectors where id = %s", (mixed,))
+    upgrade(server, "cwc_empty")
 
 
 def test_every_difference_is_listed_at_once(

@@ -150,13 +150,42 @@ def test_a_hosts_own_version_table_is_untouched(server: Server, empty: psycopg.C
     assert scalar(empty, "select version_num from public.alembic_version") == "x"
 
 
+def test_public_may_execute_nothing_after_any_revision(server: Server, empty: psycopg.Connection) -> None:
+    for revision in REVISIONS:
+        upgrade(server, "cwc_empty", revision)
+        open_functions = empty.execute(
+            "select oid::regprocedure from pg_proc where pronamespace::regnamespace::text in ('core_api', 'tenancy')"
+            " and has_function_privilege('public', oid, 'execute')"
+        ).fetchall()
+        assert open_functions == [], revision
+
+
 @pytest.mark.usefixtures("database")  # its template has made the group roles
-def test_default_privileges_of_the_host_hand_out_nothing(server: Server, empty: psycopg.Connection) -> None:
+def test_a_host_that_favours_somebody_gets_the_grants_of_any_other(
+    server: Server, database: str, empty: psycopg.Connection
+) -> None:
+    favour(empty)
+    upgrade(server, "cwc_empty")
+    assert grants(server, "cwc_empty") == grants(server, database)
+
+
+def favour(host: psycopg.Connection) -> None:
+    """Let the host's default privileges give everything that the deployer creates to roles that should not have it."""
     for kind in ("tables", "sequences", "functions", "types", "schemas"):
-        empty.execute(
+        host.execute(
             f"alter default privileges for role {DEPLOYER} grant all on {kind}"
             " to public, outsider_login, workspace_member"
         )
+
+
+def grants(server: Server, dbname: str) -> list[str]:
+    """Return the grants and revokes of a database as pg_dump writes them."""
+    return [line for line in dump(server, dbname).splitlines() if line.startswith(("GRANT ", "REVOKE "))]
+
+
+@pytest.mark.usefixtures("database")  # its template has made the group roles
+def test_default_privileges_of_the_host_hand_out_nothing(server: Server, empty: psycopg.Connection) -> None:
+    favour(empty)
     upgrade(server, "cwc_empty")
     assert cli.main(["--database-url", server.url("cwc_empty"), "verify"]) == cli.DONE
     downgrade(server, "cwc_empty")
