@@ -33,7 +33,7 @@ HOSTS = (EMPTY, ADOPTED, BARE)
 """An empty database; parents and a filled table as MikroORM makes it; the same without foreign keys, under policies."""
 
 CONCURRENT = {
-    "0002_workspace_connectors_index": (("workspace_connectors", "row exclusive"),),
+    "0003_workspace_connectors_index": (("workspace_connectors", "row exclusive"),),
     "0007_company_indexes": (
         ("company_workspace_connectors", "row exclusive"),
         ("companies", "row exclusive"),
