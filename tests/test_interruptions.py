@@ -133,7 +133,7 @@ def test_a_deployer_killed_while_it_compares_changes_nothing(
 
 BUILDS = {
     "companies": ("0006_company", "companies_workspace_pk_pk_unique"),
-    "workspace_connectors": ("0001_ground", "workspace_connectors_workspace_pk_pk_unique"),
+    "workspace_connectors": ("0002_ground", "workspace_connectors_workspace_pk_pk_unique"),
     "company_workspace_connectors": ("0006_company", "company_workspace_connectors_company_pk_index"),
 }
 
