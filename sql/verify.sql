@@ -746,7 +746,7 @@ where
     or r.rolname = 'tenancy_definer'
     or format('function %s', p.oid::regprocedure) in (select c.object from contract as c)
     or (
-        p.pronamespace = 'core_api'::regnamespace and p.prosecdef
+        p.pronamespace = to_regnamespace('core_api') and p.prosecdef
         and exists (select from managed as m where m.thing = 'schema core_api' and m.created)
     )
 ) as f
@@ -821,7 +821,7 @@ select
 '90_roles' as section,
 f.*
 from (
--- Roles: the groups have no attribute and belong to no other, but that a tenant is a member; who may act for whom; bindings; settings.
+-- Roles: the groups have no attribute and belong to no other, but that a tenant is a member; who may act for whom; settings.
 
 select
     'role ' || r.label as object,
@@ -892,23 +892,6 @@ where
     and (not r.rolsuper or exists (select from pg_catalog.pg_auth_members as m where m.member = r.oid and m.roleid = g.oid))
 union all
 select
-    format('binding of %s in tenancy.role_bindings', b.role),
-    case
-        when r.oid is null then 'no such role'
-        when r.rolsuper then 'a superuser'
-        when r.rolbypassrls then 'a role with BYPASSRLS'
-        when not r.rolcanlogin then 'a role that cannot log in, and so binds nobody'
-        when not pg_has_role(r.oid, 'workspace_tenant', 'member') then 'a login outside workspace_tenant, free when its binding goes'
-        when b.workspace_pk is null then 'no workspace'
-    end,
-    null, false
-from tenancy.role_bindings as b
-left join roles as r on b.role = r.oid
-where
-    b.workspace_pk is null
-    or (r.rolcanlogin and not r.rolsuper and not r.rolbypassrls and pg_has_role(r.oid, 'workspace_tenant', 'member')) is not true
-union all
-select
     concat_ws(
         ' ', 'setting', split_part(c.setting, '=', 1),
         'of role ' || nullif(r.label, null), 'of database ' || (select b.datname from pg_catalog.pg_database as b where b.oid = s.setdatabase)
@@ -929,6 +912,31 @@ from pg_catalog.pg_parameter_acl as p
 cross join aclexplode(p.paracl) as a
 left join roles as r on a.grantee = r.oid
 where p.parname = 'session_replication_role' and (r.rolsuper is not true)
+) as f
+union all
+select
+'92_bindings' as section,
+f.*
+from (
+-- Bindings: each of a login that has no workspace at all when its binding goes, to a workspace.
+
+select
+    format('binding of %s in tenancy.role_bindings', b.role) as object,
+    case
+        when r.oid is null then 'no such role'
+        when r.rolsuper then 'a superuser'
+        when r.rolbypassrls then 'a role with BYPASSRLS'
+        when not r.rolcanlogin then 'a role that cannot log in, and so binds nobody'
+        when not pg_has_role(r.oid, 'workspace_tenant', 'member') then 'a login outside workspace_tenant, free when its binding goes'
+        when b.workspace_pk is null then 'no workspace'
+    end as definition,
+    null as thing,
+    false as lenient
+from tenancy.role_bindings as b
+left join roles as r on b.role = r.oid
+where
+    b.workspace_pk is null
+    or (r.rolcanlogin and not r.rolsuper and not r.rolbypassrls and pg_has_role(r.oid, 'workspace_tenant', 'member')) is not true
 ) as f
 union all
 select
