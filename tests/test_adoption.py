@@ -168,7 +168,8 @@ def test_an_index_build_that_failed_is_cleaned_up_by_the_next_run(server: Server
         "create unique index companies_workspace_pk_pk_unique on core_api.companies (workspace_pk, pk)",
     )
     empty.execute(
-        "update pg_index set indisvalid = false where indexrelid::regclass::text like '%companies_workspace_pk_pk_unique'"
+        "update pg_index set indisvalid = false"
+        " where indexrelid = 'core_api.companies_workspace_pk_pk_unique'::regclass"
     )
     upgrade(server, "provenance_empty")
     assert scalar(empty, "select bool_and(indisvalid) from pg_index where indexrelid::regclass::text ~ '^core_api'")
