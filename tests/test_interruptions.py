@@ -21,7 +21,7 @@ from deployer import (
 )
 from helpers import scalar, some, wait_until
 from hosts import ADOPTED, EMPTY, Host
-from servers import DEPLOYER, Server, dump, fresh_server, give_to_deployer, make_roles, server_of
+from servers import DEPLOYER, Server, dump, forget_durability, fresh_server, give_to_deployer, make_roles, server_of
 
 from connector_provenance.migrations import cli
 
@@ -180,6 +180,7 @@ def crashing() -> Iterator[Crashing]:
     with fresh_server() as embedded:
         server = server_of(embedded)
         with psycopg.connect(server.conninfo("postgres"), autocommit=True) as connection:
+            forget_durability(connection)  # of a machine that loses power, which this one does not
             make_roles(connection)
             connection.execute("create database provenance_empty")
 
