@@ -42,8 +42,8 @@ lint: $(VENV)/.ready ## check SQL and Python
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/sqlfluff lint sql policies demo bench
-	@! awk -f tests/search_path.awk sql/*.up.sql | grep .
-	$(BIN)/squawk sql/*.up.sql policies/*.sql
+	@! awk -f tests/search_path.awk sql/*.up.sql sql/functions/*.sql | grep .
+	$(BIN)/squawk sql/*.up.sql sql/functions/*.sql policies/*.sql
 
 format: $(VENV)/.ready ## rewrite SQL and Python the way the linters want it
 	$(BIN)/ruff check --fix .
