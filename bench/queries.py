@@ -1,13 +1,9 @@
 """The questions that are asked of every variant, in that variant's words."""
 
 import json
-import sys
 from dataclasses import dataclass, field
 from typing import Any
 
-from connector_provenance.migrations.sqlfile import ROOT
-
-sys.path.insert(0, str(ROOT / "tests"))
 import hasura_sql
 
 LOGINS = {

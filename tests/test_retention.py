@@ -140,7 +140,7 @@ def test_without_a_moment_nothing_is_purged(as_retention: psycopg.Connection) ->
 @pytest.mark.parametrize("name", ["workspace_id", "company_id"])
 def test_an_unknown_id_is_refused_and_not_read_as_all(name: str, as_retention: psycopg.Connection) -> None:
     with pytest.raises(errors.InvalidParameterValue, match=f"{name} is not the id of a"):
-        purge(as_retention, **{name: UNKNOWN})
+        as_retention.execute(f"select core_api.purge_company_workspace_connectors(now(), {name} => %s)", (UNKNOWN,))
 
 
 def test_a_company_of_another_workspace_is_refused(
