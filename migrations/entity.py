@@ -1,7 +1,6 @@
 """Write a sibling of company, the files of another record type: ``make entity NAME=document PLURAL=documents``.
 
-Company's files are the pattern, real and running. A sibling's are the same with two words changed and, for its
-revisions, the next numbers; lists that name company gain the sibling's entries, and the contract its facts.
+Its files are company's own with two words and the revisions' numbers changed; lists and the contract gain its entries.
 """
 
 import re
@@ -11,8 +10,9 @@ from hashlib import md5
 
 from connector_provenance.migrations import contract, sqlfile
 
-FOLDERS = ("migrations/versions", "sql", "policies", "hasura/metadata", "clients")
-SUFFIXES = (".sql", ".py", ".yaml", ".json5", ".ts", ".mjs")
+FOLDERS = ("migrations/versions", "sql", "policies", "hasura", "clients")
+FILES = (".sql", ".py", ".json", ".yaml", ".json5", ".ts", ".mjs")
+LISTS = FILES[3:]
 WORD = re.compile(r"compan(?:y|ies)", re.I)
 ENTRY = re.compile(r'^( *)(- |"|export ).*compan(?:y|ies).*\n(?:\1 +.*\n)*', re.M | re.I)
 """An item of a YAML list, a line of JSON5 or an export of a module that names company in its first line."""
@@ -21,10 +21,10 @@ BODY = re.compile(r"^    (?:AS \$_*\$(.*?)\$_*\$|(BEGIN ATOMIC\n.*?|RETURN .*?))
 
 
 def render(text: str, name: str, plural: str) -> str:
-    """Return the text with the two words changed, each in the case it had: Pascal, camel, kebab or snake."""
+    """Return the text with the two words changed, each in the case it had: upper, Pascal, camel, kebab or snake."""
     for own, new in (("company", name), ("companies", plural)):
         pascal = new.title().replace("_", "")
-        text = text.replace(own.capitalize(), pascal)
+        text = text.replace(own.upper(), new.upper()).replace(own.capitalize(), pascal)
         text = re.sub(f"{own}(?=[A-Z])", pascal[0].lower() + pascal[1:], text)
         text = text.replace(f"{own}-", f"{new.replace('_', '-')}-").replace(own, new)
     return text
@@ -36,8 +36,8 @@ def files(name: str, plural: str) -> dict[str, str]:
     :raises ValueError: a name is no snake_case word, is taken, or is longer than PostgreSQL or Alembic bear.
     """
     for given in (name, plural):
-        if not re.fullmatch("[a-z][a-z0-9]*(_[a-z0-9]+)*", given) or WORD.search(given):
-            raise ValueError(f"NAME and PLURAL are words in snake_case, and not company's: not {given!r}")
+        if not re.fullmatch("(?!workspace(_connector)?s?$)[a-z][a-z0-9]*(_[a-z0-9]+)*", given) or WORD.search(given):
+            raise ValueError(f"NAME and PLURAL are words in snake_case, of no other record type: not {given!r}")
     revisions = sorted(path.stem for path in (sqlfile.ROOT / "migrations/versions").glob("[0-9]*.py"))
     last = revisions[-1]
     numbers = {own[:4]: f"{int(last[:4]) + place:04}" for place, own in enumerate(filter(WORD.search, revisions), 1)}
@@ -52,18 +52,18 @@ def files(name: str, plural: str) -> dict[str, str]:
 
     result, too_long = {"sql/verify.sql": verify(sibling)}, []
     paths = sorted(path for folder in FOLDERS for path in (sqlfile.ROOT / folder).rglob("*.*"))
-    for path in (path for path in paths if path.suffix in SUFFIXES and "node_modules" not in path.parts):
+    for path in (path for path in paths if path.suffix in FILES and "node_modules" not in path.parts):
         own, text = path.relative_to(sqlfile.ROOT).as_posix(), path.read_text(encoding="utf-8")
         if WORD.search(own):
             target = sibling(own)
             if target in result or (sqlfile.ROOT / target).exists():
                 raise ValueError(f"{target} is there already")
             result[target] = sibling(text)
-            if path.suffix == ".py":
+            if path.parent.name == "versions":
                 result[target] = re.sub("(?m)^down_revision = .*", f'down_revision = "{last}"', result[target])
                 last = target.split("/")[-1].removesuffix(".py")
                 too_long += [f"{last}: {len(last)} bytes, Alembic bears 32"] if len(last) > 32 else []
-        elif path.suffix not in (".sql", ".py") and ENTRY.search(text):
+        elif path.suffix in LISTS and ENTRY.search(text):
             result[own] = ENTRY.sub(with_copy, text)
     words = sorted({word for text in result.values() for word in re.findall(r"\w{64,}", text)})
     if too_long := [*too_long, *(f"{word}: {len(word)} bytes, PostgreSQL bears 63" for word in words)]:
