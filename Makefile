@@ -54,3 +54,6 @@ format: $(VENV)/.ready ## rewrite SQL and Python the way the linters want it
 
 generate: $(VENV)/.ready ## rewrite sql/schema.sql, policies/README.md, docs/revisions.md, sql/revisions.json and hasura/fragment.json
 	REGENERATE=1 $(BIN)/pytest tests/test_generated.py tests/test_locks.py tests/test_verify.py tests/test_hasura_metadata.py -k "generated or revisions_page or just_migrated or fragment"
+
+entity: $(VENV)/.ready ## write another record type's files from company's: make entity NAME=document PLURAL=documents
+	@$(BIN)/python -m connector_provenance.migrations.entity "$(NAME)" "$(PLURAL)"
