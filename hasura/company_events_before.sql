@@ -1,0 +1,9 @@
+-- Before `hasura metadata apply` brings or changes an event trigger, or a new release of Hasura migrates its tables.
+do $$
+begin
+    if to_regrole('hasura_events') is not null then
+        reassign owned by hasura_events to hasura;
+    end if;
+end
+$$;
+grant trigger on core_api.company_workspace_connectors to hasura;
