@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PARALLEL := --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test bench bench-upgrade lint format generate
+.PHONY: help up down test pytest bench bench-upgrade lint format generate
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -27,7 +27,9 @@ endif
 down: $(VENV)/.ready ## stop the embedded server and remove its data
 	@$(BIN)/python demo/embedded.py down
 
-test: lint ## run linters and tests, on fresh embedded servers or on TEST_DATABASE_URL
+test: lint pytest ## run linters and tests, on fresh embedded servers
+
+pytest: $(VENV)/.ready ## run the tests alone; with TEST_POSTGRES_BIN on servers of that directory, or on TEST_DATABASE_URL
 	$(BIN)/pytest $(if $(TEST_DATABASE_URL),,$(PARALLEL))
 
 bench: $(VENV)/.ready ## measure against other designs: make bench ROWS=10_000_000; writes bench/REPORT.md
@@ -39,14 +41,14 @@ bench-upgrade: $(VENV)/.ready ## adopt a live host of ROWS rows under load and w
 lint: $(VENV)/.ready ## check SQL and Python
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/sqlfluff lint sql policies demo bench
+	$(BIN)/sqlfluff lint sql policies hasura demo bench
 	@! awk -f tests/search_path.awk sql/*.up.sql | grep .
 	$(BIN)/squawk sql/*.up.sql policies/*.sql
 
 format: $(VENV)/.ready ## rewrite SQL and Python the way the linters want it
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/sqlfluff fix sql policies demo bench
+	$(BIN)/sqlfluff fix sql policies hasura demo bench
 
-generate: $(VENV)/.ready ## rewrite sql/schema.sql, policies/README.md, docs/locks.md and hasura/fragment.json
-	REGENERATE=1 $(BIN)/pytest tests/test_generated.py tests/test_locks.py tests/test_hasura_metadata.py -k 'generated or locks or fragment'
+generate: $(VENV)/.ready ## rewrite sql/schema.sql, policies/README.md, docs/revisions.md, sql/revisions.json and hasura/fragment.json
+	REGENERATE=1 $(BIN)/pytest tests/test_generated.py tests/test_locks.py tests/test_verify.py tests/test_hasura_metadata.py -k "generated or revisions_page or just_migrated or fragment"

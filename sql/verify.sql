@@ -17,6 +17,24 @@ begin
     -- Definitions are compared as PostgreSQL prints them; under an empty search_path it qualifies every name.
     perform pg_catalog.set_config('search_path', '', true), pg_catalog.set_config('quote_all_identifiers', 'off', true);
 
+    if
+        exists (
+            select from pg_catalog.pg_namespace as n
+            where n.nspname in ('core_api', 'tenancy') and not has_schema_privilege(n.oid, 'usage')
+        )
+        or exists (
+            select from pg_catalog.pg_class as c
+            where
+                c.relnamespace = to_regnamespace('tenancy') and c.relname in ('managed_objects', 'role_bindings')
+                and not has_table_privilege(c.oid, 'select')
+        )
+    then
+        raise exception using
+            errcode = 'insufficient_privilege',
+            message = format('nothing was verified: role %I may not read the tables of schema tenancy', current_user),
+            hint = 'Verify as the owner of the tables, a superuser, or a member of pg_read_all_data.';
+    end if;
+
     findings := array(
         select format('%s %s is missing', n.kind, n.name)
         from (
@@ -40,18 +58,6 @@ begin
             message = findings[1],
             detail = array_to_string(findings[2:] || 'Nothing else was compared.'::text, e'\n'),
             hint = 'If this is the right database, migrate it: connector-provenance upgrade.';
-    end if;
-    if
-        not (
-            has_schema_privilege('core_api', 'usage') and has_schema_privilege('tenancy', 'usage')
-            and has_table_privilege('tenancy.managed_objects', 'select')
-            and has_table_privilege('tenancy.role_bindings', 'select')
-        )
-    then
-        raise exception using
-            errcode = 'insufficient_privilege',
-            message = format('nothing was verified: role %I may not read the tables of schema tenancy', current_user),
-            hint = 'Verify as the owner of the tables, a superuser, or a member of pg_read_all_data.';
     end if;
 
     findings := array(
@@ -155,9 +161,9 @@ values
 ('60_policies', 'policy sync_inserts_rows on core_api.company_workspace_connectors', 'as permissive for insert to connector_sync with check (((workspace_connector_pk = ANY (ARRAY( SELECT k.pk FROM tenancy.current_workspace_connectors k))) AND (EXISTS ( SELECT FROM tenancy.current_workspace_companies c WHERE (c.pk = company_workspace_connectors.company_pk)))))', null),
 ('60_policies', 'policy sync_reads_rows on core_api.company_workspace_connectors', 'as permissive for select to connector_sync using (((workspace_connector_pk = ANY (ARRAY( SELECT k.pk FROM tenancy.current_workspace_connectors k))) AND (EXISTS ( SELECT FROM tenancy.current_workspace_companies c WHERE (c.pk = company_workspace_connectors.company_pk)))))', null),
 ('60_policies', 'policy sync_updates_rows on core_api.company_workspace_connectors', 'as permissive for update to connector_sync using (((workspace_connector_pk = ANY (ARRAY( SELECT k.pk FROM tenancy.current_workspace_connectors k))) AND (EXISTS ( SELECT FROM tenancy.current_workspace_companies c WHERE (c.pk = company_workspace_connectors.company_pk)))))', null),
-('70_functions', 'function core_api.company_workspace_connector_resource(core_api.company_workspace_connectors)', 'company_workspace_connector core_api.company_workspace_connectors, returns json, sql stable, owner the deployer, body 8148a1ba601a7d4c78bdf0007246ffda', null),
-('70_functions', 'function core_api.company_workspace_connector_retrieve(uuid)', 'id uuid, returns json, sql stable, owner the deployer, body bca41dfc790f075ebd4c73d0780eb0e6', null),
-('70_functions', 'function core_api.company_workspace_connectors_counts(uuid,uuid,timestamp with time zone,timestamp with time zone)', 'company_id uuid DEFAULT NULL::uuid, workspace_connector_id uuid DEFAULT NULL::uuid, created_from timestamp with time zone DEFAULT NULL::timestamp with time zone, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone, returns TABLE(connector_id uuid, direction core_api.direction_enum, active_rows bigint), sql stable, owner the deployer, body 9538b5d6df6ad2e7fedf35064bcaa942', null),
+('70_functions', 'function core_api.company_workspace_connector_resource(core_api.company_workspace_connectors)', 'company_workspace_connector core_api.company_workspace_connectors, returns json, sql stable, owner the deployer, body e5b14b3b8abc0d6e0b4a2cb87a3c7a79', null),
+('70_functions', 'function core_api.company_workspace_connector_retrieve(uuid)', 'id uuid, returns json, sql stable, owner the deployer, body da337ff787fdcaeb6ec6ed1e6d63438d', null),
+('70_functions', 'function core_api.company_workspace_connectors_counts(uuid,uuid,timestamp with time zone,timestamp with time zone)', 'company_id uuid DEFAULT NULL::uuid, workspace_connector_id uuid DEFAULT NULL::uuid, created_from timestamp with time zone DEFAULT NULL::timestamp with time zone, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone, returns TABLE(connector_id uuid, direction core_api.direction_enum, active_rows bigint), sql stable, owner the deployer, body f6368e8b061be6bca1f55cc20ad8966b', null),
 ('70_functions', 'function core_api.company_workspace_connectors_list(integer,uuid,core_api.direction_enum,uuid,uuid,timestamp with time zone,timestamp with time zone)', 'page_limit integer DEFAULT NULL::integer, after_id uuid DEFAULT NULL::uuid, direction core_api.direction_enum DEFAULT NULL::core_api.direction_enum, company_id uuid DEFAULT NULL::uuid, workspace_connector_id uuid DEFAULT NULL::uuid, created_from timestamp with time zone DEFAULT NULL::timestamp with time zone, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone, returns json, sql stable, owner the deployer, body 8e6d9e0d5d149a57a52d160cd142a69c', null),
 ('70_functions', 'function core_api.company_workspace_connectors_page(integer,uuid,core_api.direction_enum,uuid,uuid,timestamp with time zone,timestamp with time zone)', 'page_limit integer DEFAULT NULL::integer, after_id uuid DEFAULT NULL::uuid, direction core_api.direction_enum DEFAULT NULL::core_api.direction_enum, company_id uuid DEFAULT NULL::uuid, workspace_connector_id uuid DEFAULT NULL::uuid, created_from timestamp with time zone DEFAULT NULL::timestamp with time zone, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone, returns SETOF core_api.company_workspace_connectors, sql stable, owner the deployer, body 971aa9c0325b6dfc2efdff81d2a8e574', null),
 ('70_functions', 'function core_api.company_workspace_connectors_session_page(json,integer,uuid,core_api.direction_enum,uuid,uuid,timestamp with time zone,timestamp with time zone)', 'hasura_session json, page_limit integer DEFAULT NULL::integer, after_id uuid DEFAULT NULL::uuid, direction core_api.direction_enum DEFAULT NULL::core_api.direction_enum, company_id uuid DEFAULT NULL::uuid, workspace_connector_id uuid DEFAULT NULL::uuid, created_from timestamp with time zone DEFAULT NULL::timestamp with time zone, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone, returns SETOF core_api.company_workspace_connectors, sql stable rows 50, owner the deployer, body e95769d8c424f2fb48cc15f8ab5d8308', null),
@@ -170,7 +176,7 @@ values
 ('70_functions', 'function core_api.workspace_company_workspace_connectors(core_api.workspaces,integer,uuid,core_api.direction_enum,uuid,uuid,timestamp with time zone,timestamp with time zone)', 'workspace core_api.workspaces, page_limit integer DEFAULT NULL::integer, after_id uuid DEFAULT NULL::uuid, direction core_api.direction_enum DEFAULT NULL::core_api.direction_enum, company_id uuid DEFAULT NULL::uuid, workspace_connector_id uuid DEFAULT NULL::uuid, created_from timestamp with time zone DEFAULT NULL::timestamp with time zone, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone, returns json, sql stable, owner the deployer, body 4763e8fbcb87738cfaf6cd716c3b33d1', null),
 ('70_functions', 'function tenancy.company_list(integer[],integer)', 'keys integer[], page_limit integer, returns json, sql stable, owner the deployer, body af7b10fcbe313ca3d79730433defa35e', null),
 ('70_functions', 'function tenancy.company_page_keys(integer,uuid,core_api.direction_enum,uuid,uuid,timestamp with time zone,timestamp with time zone,boolean,boolean)', 'page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone, with_deleted boolean, and_one_more boolean, returns integer[], plpgsql stable security definer, search_path=pg_catalog, pg_temp, owner tenancy_definer, body dffe134ecb1536b39519f7c6c9017d8f', null),
-('70_functions', 'function tenancy.company_purge(timestamp with time zone,integer,uuid,uuid)', 'deleted_before timestamp with time zone, batch_size integer, workspace_id uuid, company_id uuid, returns integer, plpgsql security definer, search_path=pg_catalog, pg_temp, owner tenancy_definer, body 8c957e41e24e5201c0d5f627c1e8c896', null),
+('70_functions', 'function tenancy.company_purge(timestamp with time zone,integer,uuid,uuid)', 'deleted_before timestamp with time zone, batch_size integer, workspace_id uuid, company_id uuid, returns integer, plpgsql security definer, search_path=pg_catalog, pg_temp, owner tenancy_definer, body 4b670fbc13ef3998899f3df8f2be906b', null),
 ('70_functions', 'function tenancy.company_resource(core_api.company_workspace_connectors,uuid,uuid)', 'provenance_row core_api.company_workspace_connectors, company_id uuid, workspace_connector_id uuid, returns text, sql stable, owner the deployer, body f27b841c2464c54be653e87a3d42d7db', null),
 ('70_functions', 'function tenancy.company_session_page_keys(json,integer,uuid,core_api.direction_enum,uuid,uuid,timestamp with time zone,timestamp with time zone,boolean)', 'hasura_session json, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone, and_one_more boolean, returns integer[], plpgsql stable security definer, search_path=pg_catalog, pg_temp, owner tenancy_definer, body d0d1fb10974108def82acf3362266889', null),
 ('70_functions', 'function tenancy.created(text,text)', 'kind text, name text, returns boolean, sql stable, owner the deployer, body 790065aa516c64e1dc7ef77bf814dd81', null),
@@ -740,7 +746,7 @@ where
     or r.rolname = 'tenancy_definer'
     or format('function %s', p.oid::regprocedure) in (select c.object from contract as c)
     or (
-        p.pronamespace = 'core_api'::regnamespace and p.prosecdef
+        p.pronamespace = to_regnamespace('core_api') and p.prosecdef
         and exists (select from managed as m where m.thing = 'schema core_api' and m.created)
     )
 ) as f
@@ -815,7 +821,7 @@ select
 '90_roles' as section,
 f.*
 from (
--- Roles: the groups have no attribute and belong to no other, but that a tenant is a member; who may act for whom; bindings; settings.
+-- Roles: the groups have no attribute and belong to no other, but that a tenant is a member; who may act for whom; settings.
 
 select
     'role ' || r.label as object,
@@ -886,23 +892,6 @@ where
     and (not r.rolsuper or exists (select from pg_catalog.pg_auth_members as m where m.member = r.oid and m.roleid = g.oid))
 union all
 select
-    format('binding of %s in tenancy.role_bindings', b.role),
-    case
-        when r.oid is null then 'no such role'
-        when r.rolsuper then 'a superuser'
-        when r.rolbypassrls then 'a role with BYPASSRLS'
-        when not r.rolcanlogin then 'a role that cannot log in, and so binds nobody'
-        when not pg_has_role(r.oid, 'workspace_tenant', 'member') then 'a login outside workspace_tenant, free when its binding goes'
-        when b.workspace_pk is null then 'no workspace'
-    end,
-    null, false
-from tenancy.role_bindings as b
-left join roles as r on b.role = r.oid
-where
-    b.workspace_pk is null
-    or (r.rolcanlogin and not r.rolsuper and not r.rolbypassrls and pg_has_role(r.oid, 'workspace_tenant', 'member')) is not true
-union all
-select
     concat_ws(
         ' ', 'setting', split_part(c.setting, '=', 1),
         'of role ' || nullif(r.label, null), 'of database ' || (select b.datname from pg_catalog.pg_database as b where b.oid = s.setdatabase)
@@ -923,6 +912,31 @@ from pg_catalog.pg_parameter_acl as p
 cross join aclexplode(p.paracl) as a
 left join roles as r on a.grantee = r.oid
 where p.parname = 'session_replication_role' and (r.rolsuper is not true)
+) as f
+union all
+select
+'92_bindings' as section,
+f.*
+from (
+-- Bindings: each of a login that has no workspace at all when its binding goes, to a workspace.
+
+select
+    format('binding of %s in tenancy.role_bindings', b.role) as object,
+    case
+        when r.oid is null then 'no such role'
+        when r.rolsuper then 'a superuser'
+        when r.rolbypassrls then 'a role with BYPASSRLS'
+        when not r.rolcanlogin then 'a role that cannot log in, and so binds nobody'
+        when not pg_has_role(r.oid, 'workspace_tenant', 'member') then 'a login outside workspace_tenant, free when its binding goes'
+        when b.workspace_pk is null then 'no workspace'
+    end as definition,
+    null as thing,
+    false as lenient
+from tenancy.role_bindings as b
+left join roles as r on b.role = r.oid
+where
+    b.workspace_pk is null
+    or (r.rolcanlogin and not r.rolsuper and not r.rolbypassrls and pg_has_role(r.oid, 'workspace_tenant', 'member')) is not true
 ) as f
 union all
 select
@@ -1015,7 +1029,7 @@ select
     ) as object,
     quote_literal(d.description) as definition,
     coalesce(s.thing, x.thing) as thing,
-    false as lenient
+    coalesce(not s.created, false) as lenient
 from pg_catalog.pg_description as d
 left join pg_catalog.pg_class as c on d.classoid = 'pg_class'::regclass and d.objoid = c.oid
 left join pg_catalog.pg_attribute as a on c.oid = a.attrelid and d.objsubid = a.attnum and d.objsubid > 0

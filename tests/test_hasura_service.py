@@ -141,6 +141,11 @@ def test_a_session_without_a_workspace_has_an_empty_page(document: str, as_hasur
     assert page(as_hasura, session(ACME)) != []
 
 
+@pytest.mark.parametrize("document", ["{}", session(""), session(None)])
+def test_a_session_without_a_workspace_borrows_none_from_a_setting(document: str, connect: Connect) -> None:
+    assert page(connect("hasura_login", ACME), document) == []
+
+
 @pytest.mark.parametrize(
     "document", [session("acme"), session(ACME + " or true"), session(ACME + "\n"), "[]", '"text"', "null", None]
 )

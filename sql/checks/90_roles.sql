@@ -1,4 +1,4 @@
--- Roles: the groups have no attribute and belong to no other, but that a tenant is a member; who may act for whom; bindings; settings.
+-- Roles: the groups have no attribute and belong to no other, but that a tenant is a member; who may act for whom; settings.
 
 select
     'role ' || r.label as object,
@@ -67,23 +67,6 @@ cross join lateral (
 where
     danger.applies
     and (not r.rolsuper or exists (select from pg_catalog.pg_auth_members as m where m.member = r.oid and m.roleid = g.oid))
-union all
-select
-    format('binding of %s in tenancy.role_bindings', b.role),
-    case
-        when r.oid is null then 'no such role'
-        when r.rolsuper then 'a superuser'
-        when r.rolbypassrls then 'a role with BYPASSRLS'
-        when not r.rolcanlogin then 'a role that cannot log in, and so binds nobody'
-        when not pg_has_role(r.oid, 'workspace_tenant', 'member') then 'a login outside workspace_tenant, free when its binding goes'
-        when b.workspace_pk is null then 'no workspace'
-    end,
-    null, false
-from tenancy.role_bindings as b
-left join roles as r on b.role = r.oid
-where
-    b.workspace_pk is null
-    or (r.rolcanlogin and not r.rolsuper and not r.rolbypassrls and pg_has_role(r.oid, 'workspace_tenant', 'member')) is not true
 union all
 select
     concat_ws(

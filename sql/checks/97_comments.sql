@@ -17,7 +17,7 @@ select
     ) as object,
     quote_literal(d.description) as definition,
     coalesce(s.thing, x.thing) as thing,
-    false as lenient
+    coalesce(not s.created, false) as lenient
 from pg_catalog.pg_description as d
 left join pg_catalog.pg_class as c on d.classoid = 'pg_class'::regclass and d.objoid = c.oid
 left join pg_catalog.pg_attribute as a on c.oid = a.attrelid and d.objsubid = a.attnum and d.objsubid > 0
