@@ -9,6 +9,7 @@ begin
         create role hasura_events nologin;
     end if;
     grant usage, create on schema hdb_catalog to hasura_events;
+    grant hasura, hasura_events to current_user;
 
     for event_function in
         select p.oid from pg_catalog.pg_proc as p
@@ -21,6 +22,7 @@ begin
     alter table hdb_catalog.event_log owner to hasura_events;
     grant select, insert, update, delete on hdb_catalog.event_log to hasura;
 
+    revoke hasura, hasura_events from current_user;
     revoke create on schema hdb_catalog from hasura_events;
 end
 $$;

@@ -2,7 +2,9 @@
 do $$
 begin
     if to_regrole('hasura_events') is not null then
+        grant hasura, hasura_events to current_user;
         reassign owned by hasura_events to hasura;
+        revoke hasura, hasura_events from current_user;
     end if;
 end
 $$;

@@ -3,4 +3,7 @@ create role hasura login password 'choose one';
 grant hasura_service to hasura;
 grant connector_sync to hasura;
 alter role hasura set search_path = core_api, public;
+
+grant hasura to current_user;
 create database hasura_metadata owner hasura;
+revoke hasura from current_user;

@@ -1,4 +1,4 @@
-"""What an administrator runs for Hasura, as files that the guide shows: its login, its tables, and its event triggers.
+"""What the deployer runs for Hasura, as files that the guide shows: its login, its tables, and its event triggers.
 
 Of Hasura's tables and functions there is here what matters: who may make them, and as whom they run.
 """
@@ -10,7 +10,7 @@ import pytest
 from helpers import ACME, Connect, scalar
 from psycopg import errors
 from psycopg.conninfo import make_conninfo
-from servers import DEPLOYER, Server, psql
+from servers import DEPLOYER, Server, give_to_deployer, psql
 
 from connector_provenance.hasura.model import HERE
 
@@ -42,20 +42,23 @@ INSERT = f"insert into {TABLE} (company_pk, workspace_connector_pk, direction) v
 
 @pytest.fixture
 def run(server: Server, clone: psycopg.Connection) -> Iterator[Callable[[str], None]]:
-    """Runs a file of hasura/ as the administrator; what it makes of roles and databases is dropped afterwards."""
+    """Runs a file of hasura/ as the deployer, no superuser; what it makes of roles and databases is dropped later."""
+    give_to_deployer(clone)
+    with psycopg.connect(server.conninfo("postgres"), autocommit=True) as superuser:
+        superuser.execute(f"alter role {DEPLOYER} createdb")
 
-    def _run(name: str) -> None:
-        psql(server, clone.info.dbname, (HERE / name).read_text(encoding="utf-8"), user=None)
+        def _run(name: str) -> None:
+            psql(server, clone.info.dbname, (HERE / name).read_text(encoding="utf-8"))
 
-    yield _run
-    clone.rollback()
-    for role in ("hasura", "hasura_events"):
-        if scalar(clone, "select to_regrole(%s)", role):
-            clone.execute(f"drop owned by {role} cascade")
-    clone.commit()
-    with psycopg.connect(server.conninfo("postgres"), autocommit=True) as administrator:
-        administrator.execute("drop database if exists hasura_metadata")
-        administrator.execute("drop role if exists hasura, hasura_events")
+        yield _run
+        clone.rollback()
+        for role in ("hasura", "hasura_events"):
+            if scalar(clone, "select to_regrole(%s)", role):
+                clone.execute(f"drop owned by {role} cascade")
+        clone.commit()
+        superuser.execute("drop database if exists hasura_metadata")
+        superuser.execute("drop role if exists hasura, hasura_events")
+        superuser.execute(f"alter role {DEPLOYER} nocreatedb")
 
 
 def conninfo(server: Server, dbname: str) -> str:
@@ -107,6 +110,23 @@ def test_the_login_makes_its_tables_beside_ours_only_in_the_schema_it_is_given(
     for schema in ("core_api", "tenancy"):
         with pytest.raises(errors.InsufficientPrivilege):
             as_hasura.execute(f"create table {schema}.event_log ()")
+
+
+def test_a_schema_that_hasura_made_itself_can_be_taken_over(
+    as_hasura: psycopg.Connection, clone: psycopg.Connection
+) -> None:
+    clone.execute(f"grant create on database {clone.info.dbname} to hasura")
+    clone.commit()
+    as_hasura.execute("create schema hdb_catalog")
+    as_hasura.execute(CATALOG)
+    create, grant = (HERE / "catalog.sql").read_text(encoding="utf-8").strip().rsplit("\n", 1)
+    assert create.endswith("create schema hdb_catalog;")
+    clone.execute(f"alter schema hdb_catalog owner to {DEPLOYER}")
+    clone.execute(grant)
+    clone.commit()
+    as_hasura.execute("create table hdb_catalog.hdb_version ()")
+    with pytest.raises(errors.InsufficientPrivilege):
+        as_hasura.execute("drop schema hdb_catalog cascade")
 
 
 # Event triggers
