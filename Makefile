@@ -43,14 +43,14 @@ lint: $(VENV)/.ready ## check SQL and Python
 	$(BIN)/ruff format --check .
 	@mkdir -p .cache/typing/connector_provenance && ln -sfn ../../../migrations .cache/typing/connector_provenance/migrations
 	$(BIN)/mypy
-	$(BIN)/sqlfluff lint sql policies demo bench
+	$(BIN)/sqlfluff lint sql policies hasura demo bench
 	@! awk -f tests/search_path.awk sql/*.up.sql sql/functions/*.sql | grep .
 	$(BIN)/squawk sql/*.up.sql sql/functions/*.sql policies/*.sql
 
 format: $(VENV)/.ready ## rewrite SQL and Python the way the linters want it
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/sqlfluff fix sql policies demo bench
+	$(BIN)/sqlfluff fix sql policies hasura demo bench
 
 generate: $(VENV)/.ready ## rewrite sql/schema.sql, policies/README.md, docs/revisions.md, sql/revisions.json and hasura/fragment.json
 	REGENERATE=1 $(BIN)/pytest tests/test_generated.py tests/test_locks.py tests/test_verify.py tests/test_hasura_metadata.py -k "generated or revisions_page or just_migrated or fragment"

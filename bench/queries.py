@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-import hasura_sql
+from connector_provenance.hasura.model import Model, load
 
 LOGINS = {
     "shipped": "bench_member",
@@ -157,9 +157,10 @@ def permission(connection: Any) -> str:
 
     :param connection: psycopg connection of a superuser.
     """
-    table, metadata = "core_api.company_workspace_connectors", hasura_sql.load()
-    rule = hasura_sql.permission(metadata, table, "workspace_member")["filter"]
-    return hasura_sql.where(metadata, hasura_sql.Catalog(connection), table, rule, "j")
+    table, model = "core_api.company_workspace_connectors", Model(load(), connection)
+    shown = model.permission(table, "workspace_member")
+    assert shown is not None
+    return model.where(table, shown["filter"], "j")
 
 
 def parameters(connection: Any, n: int) -> dict[str, Any]:
