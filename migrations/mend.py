@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 
 from connector_provenance.migrations import sqlfile
-from connector_provenance.migrations.contract import Difference, differences
+from connector_provenance.migrations.contract import Difference, differences, facts
 
 DEFINERS = re.compile(r"^\('\w+', '(function|view) (tenancy\.[^']*)', '[^\n]*owner tenancy_definer", re.M)
 """What the contract has tenancy_definer own, functions with their signature."""
@@ -19,27 +19,55 @@ def statements(connection: sa.Connection) -> str:
     :param connection: to a migrated database; nothing is written.
     """
     found = differences(connection)
+    found += _collateral(found)
     deployer = connection.exec_driver_sql(
         "select quote_ident(pg_get_userbyid(nspowner)) from pg_namespace where nspname = 'tenancy'"
     ).scalar_one()
     # Who owns a function or view decides who may grant on it, comment on it, or make a trigger of it.
-    owned = {
-        f"{kind} {name}": None
+    owned = [
+        f"'{kind} {name}'"
         for kind, name in DEFINERS.findall(sqlfile.read("sql/verify.sql"))
-        if any(name in f"{d.object} {d.wanted}" for d in found)
-    }
-    handed = ", ".join(f"'{name}'" for name in owned)
+        if any(re.search(rf"{name.partition('(')[0]}\b", f"{d.object} {d.wanted}") for d in found)
+    ]
     lines = ["\\set ON_ERROR_STOP on", "begin;", "set local search_path = '';", "set local lock_timeout = '500ms';"]
-    # Functions first, as the rest may call them; then in the order of the checks.
-    ordered = sorted(found, key=lambda d: (not d.object.startswith("function tenancy."), d.section))
-    if handed:
-        lines.append(f"call tenancy.take_back({handed});")
-    for difference in ordered:
+    # What belongs to others and the roles themselves first; then, as the deployer, functions before what calls them.
+    as_deployer = False
+    for difference in sorted(found, key=_order):
+        if not as_deployer and _order(difference)[0] > 0:
+            as_deployer = True
+            lines.append(f"\nset local role {deployer};")
+            lines += [f"call tenancy.take_back({', '.join(owned)});"] if owned else []
         lines.append(f"\n-- {difference.text()}")
         lines += [line.replace("the deployer", str(deployer)) for line in mend(difference)]
-    if handed:
-        lines.append(f"\ncall tenancy.hand_to_definer({handed});")
+    if owned:
+        lines.append(f"\ncall tenancy.hand_to_definer({', '.join(owned)});")
     return "\n".join([*lines, "commit;", ""])
+
+
+def _order(difference: Difference) -> tuple[int, str]:
+    foreign = " owner " in f" {difference.found}" and _owner(difference.found) != _owner(difference.wanted)
+    if difference.section == "90_roles" or difference.object.startswith("owner of") or (foreign and difference.wanted and "tenancy_definer" not in difference.wanted):
+        return 0, difference.section
+    return (1 if difference.object.startswith("function tenancy.") else 2), difference.section
+
+
+def _collateral(found: list[Difference]) -> list[Difference]:
+    """Return the facts that fall with what is dropped and made again: comments, and grants on the same table."""
+    known = {difference.object for difference in found}
+    lost = []
+    for difference in found:
+        extra = re.fullmatch(r"grant (\w+) on (table \S+) to (.+)", difference.object) if not difference.wanted else None
+        for fact in facts():
+            falls = fact.object == f"comment on {difference.object}" or (
+                difference.found is None
+                and difference.object.startswith("view ")
+                and f" on table {difference.object.removeprefix('view ')} to " in fact.object
+            )
+            if extra and re.fullmatch(rf"grant {extra[1]} \(\w+\) on {re.escape(extra[2])} to {extra[3]}", fact.object):
+                falls = True
+            if falls and fact.object not in known:
+                lost.append(Difference(fact.section, fact.object, None, fact.definition))
+    return lost
 
 
 def mend(difference: Difference) -> Iterator[str]:
@@ -87,7 +115,7 @@ def mend(difference: Difference) -> Iterator[str]:
             yield from _object(difference)
         case "owner", _:
             yield f"alter {difference.object.removeprefix('owner of ')} owner to {wanted};"
-        case "column", _ if wanted and found and difference.object.startswith("column core_api.company_w"):
+        case "column", _ if wanted and found and re.match(r"core_api\.\w+_workspace_connectors\.", name):
             yield from _column(name, found, wanted)
         case "column", _ if wanted and found and name.startswith("tenancy."):
             yield from _column(name, found, wanted)
@@ -146,23 +174,19 @@ def _object(difference: Difference) -> Iterator[str]:
         return
     if " as SELECT" in f" {wanted}" and found.partition("as SELECT")[2] != wanted.partition("as SELECT")[2]:
         yield f"create or replace {thing} as SELECT{wanted.partition('as SELECT')[2]}"
-    for word, change in {
-        "row level security": "enable row level security",
-        "forced": "force row level security",
-    }.items():
-        if word in wanted and word not in found.replace("row level security", word if word[0] == "r" else ""):
-            yield f"alter {thing} {change};"
+    for word, change in {"row level security": ("disable", "enable"), "forced": ("no force", "force")}.items():
+        if (word in wanted) != (word in found):
+            yield f"alter {thing} {change[word in wanted]} row level security;"
     if "unlogged" in found:
         yield f"alter {thing} set logged;"
     if options := re.search(r"with \((.*?)\)", found):
         yield f"alter {thing} reset ({', '.join(o.split('=')[0] for o in options[1].split(', '))});"
-    was, is_to_be = (re.search(r"\bowner (the deployer|[^,]+)", text) for text in (found, wanted))
-    if was and is_to_be and was[1] != is_to_be[1] and is_to_be[1] != "tenancy_definer":
-        yield f"alter {thing} owner to {is_to_be[1]};"
+    if _owner(found) != (owner := _owner(wanted)) and owner != "tenancy_definer":
+        yield f"alter {thing} owner to {owner};"
 
 
 def _function(name: str, found: str | None, wanted: str | None) -> Iterator[str]:
-    if found and wanted and _but_owner(found) == _but_owner(wanted):
+    if found and wanted and OWNER.sub("", found) == OWNER.sub("", wanted):
         if not wanted.count(" owner tenancy_definer"):
             yield f"alter routine {name} owner to the deployer;"
         return  # else it is handed over at the end
@@ -177,8 +201,11 @@ def _function(name: str, found: str | None, wanted: str | None) -> Iterator[str]
     yield from (line for line in created.splitlines() if not line.startswith(("--", "call tenancy.hand_to_definer")))
 
 
-def _but_owner(definition: str) -> str:
-    return re.sub(r"\bowner (the deployer|[^,]+)", "", definition)
+OWNER = re.compile(r"\bowner (the deployer|[^,]+)")
+
+
+def _owner(definition: str | None) -> str | None:
+    return match[1] if (match := OWNER.search(definition or "")) else None
 
 
 def source(name: str) -> str | None:

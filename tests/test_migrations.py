@@ -8,17 +8,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from alembic.script import ScriptDirectory
-from deployer import alembic_config, command_line, downgrade, upgrade
+from deployer import REVISIONS, command_line, downgrade, upgrade
 from helpers import scalar
-from servers import BIN, DEPLOYER, Server, dump
+from servers import DEPLOYER, Server, dump, psql
 
 from connector_provenance.migrations import cli
 from connector_provenance.migrations.sqlfile import ROOT
-
-REVISIONS = [
-    script.revision for script in reversed(list(ScriptDirectory.from_config(alembic_config("")).walk_revisions()))
-]
 
 
 def script_of(*arguments: str) -> str:
@@ -28,37 +23,17 @@ def script_of(*arguments: str) -> str:
     ).stdout
 
 
-def psql(server: Server, dbname: str, script: str) -> None:
-    """Feed a script to psql as the deployer, stopping at the first error."""
-    subprocess.run(
-        [
-            BIN / "psql",
-            "--no-psqlrc",
-            "--quiet",
-            "--set=ON_ERROR_STOP=1",
-            "--dbname",
-            server.conninfo(dbname, DEPLOYER),
-        ],
-        input=script,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-
+RUN = ("sql/[0-9]*.sql", "sql/functions/*.sql", "policies/*.sql")
+"""The files that revisions run."""
 
 # The files
 
 
 def test_every_sql_file_is_used_exactly_once() -> None:
-    code = "".join(path.read_text() for path in ROOT.glob("migrations/**/*.py"))
-    used = re.findall(r'sqlfile\.(?:run|run_concurrently|ddl|read)\("(.+?)"\)', code)
-    files = {f"{path.parent.name}/{path.name}" for path in [*ROOT.glob("sql/*.sql"), *ROOT.glob("policies/*.sql")]}
-    unused, unknown = files - set(used) - {"sql/schema.sql"}, set(used) - files
-    twice = {path for path in used if used.count(path) > 1} - {
-        "sql/0000_bookkeeping.up.sql",
-        "sql/0000_bookkeeping.down.sql",
-    }
-    assert (unused, unknown, twice) == (set(), set(), set()), (
+    code = "".join(path.read_text() for path in ROOT.glob("migrations/versions/*.py"))
+    files = {path.relative_to(ROOT).as_posix() for pattern in RUN for path in ROOT.glob(pattern)}
+    used = re.findall(r'sqlfile\.run\w*\("(.+?)"\)', code)
+    assert sorted(used) == sorted(path for path in files if "/0000_" not in path), (
         "name each SQL file once, in the revision that runs it: sqlfile.run(…); delete what no revision needs"
     )
 
@@ -69,7 +44,7 @@ def test_a_revision_has_one_name(revision: str) -> None:
     assert len(revision) <= 32, "Alembic's version table holds 32 characters, a host's own too"
 
 
-@pytest.mark.parametrize("path", sorted([*ROOT.glob("sql/0*.sql"), *ROOT.glob("policies/*.sql")]), ids=lambda p: p.name)
+@pytest.mark.parametrize("path", sorted(path for pattern in RUN for path in ROOT.glob(pattern)), ids=lambda p: p.name)
 def test_a_file_says_first_what_it_does_and_then_what_it_locks(path: Path) -> None:
     first, second, *_ = path.read_text().splitlines()
     assert first.startswith("-- ")
@@ -259,7 +234,7 @@ def test_a_deployer_without_privileges_changes_nothing(
 def test_a_deployer_that_does_not_get_its_turn_says_so(
     server: Server, empty: psycopg.Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    empty.execute("select pg_advisory_lock(%s)", (0x6377_6373,))
+    empty.execute("select pg_advisory_lock(%s)", (0x636F_6E6E,))
     url = ["--database-url", server.url("provenance_empty"), "--lock-wait", "0"]
     assert cli.main([*url, "upgrade"]) == cli.LOCKED
     assert "another deployer" in capsys.readouterr().err

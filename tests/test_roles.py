@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from deployer import command_line
-from helpers import wait_until_blocked
+from deployer import command_line, wait_until_it_waits
 from psycopg import sql
 from servers import DEPLOYER, GROUPS, Server
 
@@ -65,14 +64,8 @@ def test_two_databases_of_a_cluster_may_create_the_roles_at_the_same_moment(
     with psycopg.connect(server.conninfo("postgres")) as blocker:
         blocker.execute("create role workspace_member")
         both = [command_line(server, dbname, "upgrade") for dbname in ("provenance_empty", "provenance_second")]
-        for connection in (empty, second):
-            pid = None
-            while pid is None:
-                found = connection.execute(
-                    "select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-                ).fetchone()
-                pid = found and found[0]
-            wait_until_blocked(connection, pid)
+        for connection, process in zip((empty, second), both, strict=True):
+            wait_until_it_waits(connection, process)
         blocker.rollback()
     for process in both:
         _, errors = process.communicate(timeout=60)
@@ -84,6 +77,7 @@ def test_two_databases_of_a_cluster_may_create_the_roles_at_the_same_moment(
 
 def test_a_role_that_exists_is_adopted_and_left(server: Server, empty: psycopg.Connection) -> None:
     empty.execute("create role hasura_service nologin")
+    empty.execute(f"grant hasura_service to {DEPLOYER} with admin option")  # from 16 on, who may drop it
     assert run(server, "provenance_empty", "upgrade") == ""
     run(server, "provenance_empty", "downgrade", "base")
     assert roles(empty) == {"hasura_service"}

