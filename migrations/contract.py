@@ -52,7 +52,7 @@ def quote(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def found(rows: str, scope: str = "00_scope.sql", skip: str = "00") -> str:
+def found(rows: str, scope: str = "scope.sql.in", skip: str = "$^") -> str:
     """Return the common table expressions ``contract`` … ``found``.
 
     :param rows: the contract's, as they stand after ``values``; at least one.
@@ -107,7 +107,7 @@ def compile_verify(rows: Iterable[Fact]) -> str:
     return frame.replace(begin + end, f"{begin}with\n{found(lines)}\n\n{DIFFERENCES}\n{end}")
 
 
-def read(connection: sa.Connection, skip: str = "00") -> list[Fact]:
+def read(connection: sa.Connection, skip: str = "$^") -> list[Fact]:
     """Read the facts of a database whose schema ``core_api`` holds no functions but this package's.
 
     :param skip: a regular expression for the names of checks that are left out.
@@ -202,7 +202,7 @@ def preflight(connection: sa.Connection) -> list[Difference]:
     ]
     if not rows:
         return []
-    text = found(",\n".join(rows), "preflight_scope.sql.in", "00|7|9")
+    text = found(",\n".join(rows), "preflight_scope.sql.in", "7|9")
     return [Difference(*row) for row in _select(connection, f"with\n{text}\n\n{PREFLIGHT}")]
 
 

@@ -115,7 +115,7 @@ def mend(difference: Difference) -> Iterator[str]:
             yield from _object(difference)
         case "owner", _:
             yield f"alter {difference.object.removeprefix('owner of ')} owner to {wanted};"
-        case "column", _ if wanted and found and difference.object.startswith("column core_api.company_w"):
+        case "column", _ if wanted and found and re.match(r"core_api\.\w+_workspace_connectors\.", name):
             yield from _column(name, found, wanted)
         case "column", _ if wanted and found and name.startswith("tenancy."):
             yield from _column(name, found, wanted)

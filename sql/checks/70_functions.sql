@@ -42,5 +42,8 @@ where
     or format('function %s', p.oid::regprocedure) in (select c.object from contract as c)
     or (
         p.pronamespace = to_regnamespace('core_api') and p.prosecdef
-        and exists (select from managed as m where m.thing = 'schema core_api' and m.created)
+        and exists (
+            select from managed as m
+            where m.thing = 'schema core_api' and m.created
+        )
     )
