@@ -210,7 +210,8 @@ def facts() -> list[Fact]:
     start = text.index("values\n", text.index("-- query\n")) + len("values\n")
     cell = r"(?:'((?:[^']|'')*)'|null)"
     rows = re.findall(rf"^\({cell}, {cell}, {cell}, {cell}\),?$", text[start : text.index("\n),\n", start)], re.M)
-    return [Fact(*(value.replace("''", "'") for value in row[:3]), row[3].replace("''", "'") or None) for row in rows]
+    cells = ([value.replace("''", "'") for value in row] for row in rows)
+    return [Fact(section, name, definition, thing or None) for section, name, definition, thing in cells]
 
 
 def _has_tenancy(connection: sa.Connection) -> bool:

@@ -27,9 +27,11 @@ from typing import Any, NamedTuple
 
 import psycopg
 import pytest
-from conftest import ACME, DEPLOYER, LOGINS, UNKNOWN, Connect, Server
+from conftest import Connect
+from helpers import ACME, UNKNOWN
 from psycopg import errors
 from pytest_postgresql.janitor import DatabaseJanitor
+from servers import DEPLOYER, LOGINS, Server
 
 TABLE = "core_api.company_workspace_connectors"
 HOST = "outsider_login"
