@@ -1440,7 +1440,7 @@ COMMENT ON INDEX core_api.company_workspace_connectors_company_pk_index IS 'One 
 
 -- Name: company_workspace_connectors_page_index; Type: INDEX; Schema: core_api; Owner: deployer
 
-CREATE INDEX company_workspace_connectors_page_index ON core_api.company_workspace_connectors USING btree (workspace_connector_pk, created_at DESC, pk DESC) INCLUDE (company_pk, deleted_at);
+CREATE INDEX company_workspace_connectors_page_index ON core_api.company_workspace_connectors USING btree (workspace_connector_pk, created_at DESC, pk DESC) INCLUDE (company_pk, deleted_at, direction);
 
 -- Name: INDEX company_workspace_connectors_page_index; Type: COMMENT; Schema: core_api; Owner: deployer
 

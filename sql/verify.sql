@@ -133,7 +133,7 @@ values
 ('30_constraints', 'constraint role_bindings_pkey on tenancy.role_bindings', 'PRIMARY KEY (role)', null),
 ('30_constraints', 'constraint role_bindings_workspace_pk_foreign on tenancy.role_bindings', 'FOREIGN KEY (workspace_pk) REFERENCES core_api.workspaces(pk) ON UPDATE CASCADE', null),
 ('40_indexes', 'index core_api.company_workspace_connectors_company_pk_index', 'CREATE INDEX company_workspace_connectors_company_pk_index ON core_api.company_workspace_connectors USING btree (company_pk)', null),
-('40_indexes', 'index core_api.company_workspace_connectors_page_index', 'CREATE INDEX company_workspace_connectors_page_index ON core_api.company_workspace_connectors USING btree (workspace_connector_pk, created_at DESC, pk DESC) INCLUDE (company_pk, deleted_at)', null),
+('40_indexes', 'index core_api.company_workspace_connectors_page_index', 'CREATE INDEX company_workspace_connectors_page_index ON core_api.company_workspace_connectors USING btree (workspace_connector_pk, created_at DESC, pk DESC) INCLUDE (company_pk, deleted_at, direction)', null),
 ('40_indexes', 'index core_api.company_workspace_connectors_purge_index', 'CREATE INDEX company_workspace_connectors_purge_index ON core_api.company_workspace_connectors USING btree (updated_at) WHERE (deleted_at IS NOT NULL)', null),
 ('40_indexes', 'index tenancy.role_bindings_workspace_pk_index', 'CREATE INDEX role_bindings_workspace_pk_index ON tenancy.role_bindings USING btree (workspace_pk)', null),
 ('40_indexes', 'unique index on core_api.companies (workspace_pk, pk)', 'valid, over every row', null),
