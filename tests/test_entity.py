@@ -25,6 +25,8 @@ from psycopg import errors
 from psycopg.types.json import Jsonb
 from servers import Server, dump, join_groups, new_database, psql
 
+from connector_provenance.hasura import check, model
+from connector_provenance.hasura.operations import ask
 from connector_provenance.migrations import contract, entity, sqlfile
 from connector_provenance.migrations.sqlfile import ROOT
 
@@ -39,7 +41,10 @@ class Entity(NamedTuple):
 
     def words(self, text: str) -> str:
         """Return company's text in this one's words."""
-        return text.replace("companies", self.plural).replace("company", self.name)
+        for own, new in (("companies", self.plural), ("company", self.name)):
+            text = text.replace(f"{own}-", f"{new.replace('_', '-')}-").replace(own, new)
+            text = text.replace(own.upper(), new.upper()).replace(own.title(), new.title().replace("_", ""))
+        return text
 
     @property
     def rows(self) -> str:
@@ -152,9 +157,7 @@ def test_every_file_of_a_sibling_is_companys_with_two_words_changed(sibling: Ent
         written = (tree / sibling.words(name)).read_text(encoding="utf-8")
         if own.suffix == ".py":
             text, written = (re.sub("down_revision = .*", "", each) for each in (text, written))
-        assert written == sibling.words(text).replace("COMPANY", sibling.name.upper()).replace(
-            "Company", sibling.name.capitalize()
-        ), name
+        assert written == sibling.words(text), name
         compared += 1
     assert compared > 50
 
@@ -229,14 +232,6 @@ def engine(server: Server, dbname: str) -> sa.Engine:
     return sa.create_engine(url, poolclass=sa.NullPool)
 
 
-def api_functions(superuser: psycopg.Connection) -> list[str]:
-    """Return the signatures of the functions in core_api."""
-    with superuser.transaction():
-        superuser.execute("set local search_path = ''")
-        query = "select oid::regprocedure::text from pg_proc where pronamespace = 'core_api'::regnamespace"
-        return [name for (name,) in superuser.execute(query)]
-
-
 def test_the_contract_knows_the_siblings_at_once(tree: Path, server: Server, dbname: str) -> None:
     with package(tree), engine(server, dbname).connect() as connection:
         assert contract.differences(connection) == []
@@ -260,7 +255,7 @@ def test_the_contract_misses_what_a_sibling_lost(kind: Entity, tree: Path, as_ro
 def test_the_written_contract_is_the_one_that_is_read(tree: Path, server: Server, empty: psycopg.Connection) -> None:
     migrate(tree, server, empty.info.dbname, command.upgrade, "head")
     with package(tree), engine(server, empty.info.dbname).connect() as connection:
-        found = contract.read(connection, api_functions(empty))
+        found = contract.read(connection)
         known = contract.facts()
     assert [astuple(fact)[:3] for fact in sorted(found)] == [astuple(fact)[:3] for fact in known]
 
@@ -393,6 +388,24 @@ def test_hasura_pages_the_workspace_of_its_session(kind: Entity, as_role: Connec
         as_role("member_login", ACME).execute(page, (ACME,))
 
 
+def test_hasura_answers_about_a_sibling_as_about_company(
+    tree: Path, server: Server, empty: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (check, model):
+        monkeypatch.setattr(module, "HERE", tree / "hasura")
+    migrate(tree, server, empty.info.dbname, command.upgrade, "head")
+    join_groups(empty)
+    entities = model.Model(model.load(), empty)
+    with psycopg.connect(
+        server.conninfo(empty.info.dbname, "hasura_sync_login"),
+        autocommit=True,
+        options="-c search_path=core_api,public -c timezone=UTC",
+    ) as hasura:
+        for kind in (*SIBLINGS, COMPANY):
+            empty.execute((tree / f"hasura/{kind.name}_check.sql").read_text(encoding="utf-8"))
+            assert list(check.differences(lambda case: ask(entities, hasura, case), kind.name)) == []
+
+
 @pytest.mark.parametrize("host", [EMPTY, ADOPTED], ids=str)
 def test_siblings_are_taken_down_again_and_leave_what_was_before(
     host: Host, tree: Path, server: Server, empty: psycopg.Connection
@@ -428,7 +441,7 @@ def test_siblings_are_taken_down_again_and_leave_what_was_before(
         (("workspace", "rooms"), "not 'workspace'"),
         (("room", "workspaces"), "not 'workspaces'"),
         (("workspace_connector", "plugs"), "not 'workspace_connector'"),
-        (("document", "papers"), "document_workspace_connectors_session_page.yaml is there already"),
+        (("document", "papers"), "hasura/document_check.json is there already"),
         (("paper", "documents"), "core_api_documents.yaml is there already"),
     ],
 )
@@ -467,7 +480,7 @@ def test_what_all_record_types_share_does_not_speak_of_companies() -> None:
     ground = [
         path for folder in ("sql", "policies", "migrations", "hasura/metadata") for path in (ROOT / folder).rglob("*.*")
     ]
-    exempt = {"schema.sql", "verify.sql", "README.md", "entity.py"}
+    exempt = {"schema.sql", "verify.sql", "revisions.json", "README.md", "entity.py"}
     spoken = {}
     for path in ground:
         if not entity.WORD.search(path.name) and path.name not in exempt and path.suffix != ".pyc":
@@ -481,7 +494,7 @@ def test_what_all_record_types_share_does_not_speak_of_companies() -> None:
 def test_every_object_that_company_brings_is_named_after_it(server: Server, empty: psycopg.Connection) -> None:
     def held() -> dict[str, str]:
         with engine(server, empty.info.dbname).connect() as connection:
-            return {fact.object: fact.definition for fact in contract.read(connection, api_functions(empty))}
+            return {fact.object: fact.definition for fact in contract.read(connection)}
 
     names = [revision for revision in REVISIONS if entity.WORD.search(revision)]
     upgrade(server, empty.info.dbname, REVISIONS[REVISIONS.index(names[0]) - 1])
