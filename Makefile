@@ -41,7 +41,8 @@ bench-upgrade: $(VENV)/.ready ## adopt a live host of ROWS rows under load and w
 lint: $(VENV)/.ready ## check SQL and Python
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	@mkdir -p .cache/typing/connector_provenance && ln -sfn ../../../migrations .cache/typing/connector_provenance/migrations
+	@mkdir -p .cache/typing/connector_provenance
+	@for part in migrations hasura; do ln -sfn ../../../$$part .cache/typing/connector_provenance/$$part; done
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint sql policies hasura demo bench
 	@! awk -f tests/search_path.awk sql/*.up.sql sql/functions/*.sql | grep .

@@ -1,9 +1,8 @@
 """Ask a real engine what the tests ask its model: `python hasura/check.py`.
 
 Starts the database and the engine of docker-compose.yaml, migrates and fills the one, applies fragment.json to the
-other, compares every answer with company_check.json (and that of each other record type) under both settings of
-HASURA_GRAPHQL_INFER_FUNCTION_PERMISSIONS, and removes both. Needs Docker with compose 2 and this package. Prints each
-difference; exit code 1 if there is one.
+other, compares each answer with those of *_check.json under both settings of HASURA_GRAPHQL_INFER_FUNCTION_PERMISSIONS,
+and removes both. Needs Docker with compose 2 and this package. Prints each difference; exit code 1 if there is one.
 """
 
 import json
@@ -25,13 +24,19 @@ Ask = Callable[[dict[str, Any]], Any]
 """Takes a case and returns the answer."""
 
 
-def cases(entity: str = "company") -> list[dict[str, Any]]:
-    """Return what is asked about a record type, in its order, since the mutations change the rows.
+def entities() -> list[str]:
+    """Return what there is a check of."""
+    return [path.name.removesuffix("_check.json") for path in sorted(HERE.glob("*_check.json"))]
+
+
+def cases(entity: str) -> list[dict[str, Any]]:
+    """Return what is asked, in its order, since the mutations change the rows of ``<entity>_check.sql``.
 
     Each has a ``role``, a ``workspace``, and an operation's name in ``query``, or its ``text``, or a REST path in
     ``get``; perhaps ``variables``; and the ``answer`` to it or the message of its ``error``, in which "*" is anything.
     """
-    return json.loads((HERE / f"{entity}_check.json").read_text(encoding="utf-8"))
+    found: list[dict[str, Any]] = json.loads((HERE / f"{entity}_check.json").read_text(encoding="utf-8"))
+    return found
 
 
 def operations() -> dict[str, str]:
@@ -57,8 +62,8 @@ def agrees(expected: Any, found: Any) -> bool:
     return bool(expected == found)
 
 
-def differences(ask: Ask, entity: str = "company") -> Iterator[str]:
-    """Ask each case of a record type and yield where the answer is another."""
+def differences(entity: str, ask: Ask) -> Iterator[str]:
+    """Ask each case and yield where the answer is another."""
     for case in cases(entity):
         found = ask(case)
         if "error" in case:
@@ -99,7 +104,6 @@ def main() -> int:
     """Run the check and return the exit code."""
     compose = ("docker", "compose", "--file", str(HERE / "docker-compose.yaml"))
     psql = (*compose, "exec", "-T", "database", "psql", "--username=postgres", "--quiet", "--set=ON_ERROR_STOP=1")
-    entities = [path.name.removesuffix("_check.json") for path in sorted(HERE.glob("*_check.json"))]
     failed = []
     try:
         run(*compose, "up", "--detach", "--wait", "database")
@@ -110,15 +114,16 @@ def main() -> int:
             wait()
             if setting == "true":
                 applied = send("/v1/metadata", json.loads((HERE / "fragment.json").read_text(encoding="utf-8")))
+                applied = applied if isinstance(applied, list) else [applied]
                 failed += [f"metadata: {each}" for each in applied if each.get("message") != "success"]
             consistent = send("/v1/metadata", {"type": "get_inconsistent_metadata", "args": {}})
             failed += [f"metadata: {each}" for each in consistent["inconsistent_objects"]]
-            for entity in entities:
+            for entity in entities():
                 run(*psql, text=(HERE / f"{entity}_check.sql").read_text(encoding="utf-8"))
-                failed += [f"inferred {setting}: {each}" for each in differences(ask, entity)]
+                failed += [f"inferred {setting}: {each}" for each in differences(entity, ask)]
     finally:
         run(*compose, "down", "--volumes")
-    asked = sum(len(cases(entity)) for entity in entities)
+    asked = sum(len(cases(entity)) for entity in entities())
     print(*failed, f"{asked} questions asked twice, {len(failed)} differences", sep="\n")
     return min(len(failed), 1)
 

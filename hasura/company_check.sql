@@ -1,4 +1,4 @@
--- What `check.py` asks about: two workspaces, and the row of the API's example. Empties the tables first. For a superuser.
+-- What company_check.json asks about: two workspaces, and the row of the API's example. Empties the tables first. For a superuser.
 truncate core_api.workspaces cascade;
 
 insert into core_api.workspaces (pk, workspace_id) values

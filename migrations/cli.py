@@ -120,7 +120,9 @@ def check(config: Config, *, rows: bool, warnings: list[str]) -> None:
 
     with engine_of(config).connect() as connection:
         connection.connection.dbapi_connection.add_notice_handler(heed)
-        connection.execute(sa.select(sa.func.set_config("connector_provenance.skip_rows", "off" if rows else "on", True)))
+        connection.execute(
+            sa.select(sa.func.set_config("connector_provenance.skip_rows", "off" if rows else "on", True))
+        )
         connection.execute(sqlfile.ddl("sql/verify.sql"))
 
 

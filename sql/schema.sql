@@ -302,17 +302,22 @@ CREATE FUNCTION core_api.company_workspace_connectors_counts(company_id uuid DEF
                     FROM tenancy.current_workspace_companies c
                    WHERE (c.pk = j.company_pk)))) AND ((company_workspace_connectors_counts.company_id IS NULL) OR (j.company_pk = ( SELECT c.pk
                     FROM tenancy.current_workspace_companies c
-                   WHERE (c.company_id = company_workspace_connectors_counts.company_id)))) AND (j.workspace_connector_pk = ANY (ARRAY( SELECT k_1.pk
-                    FROM tenancy.current_workspace_connectors k_1
-                   WHERE ((company_workspace_connectors_counts.workspace_connector_id IS NULL) OR (k_1.workspace_connector_id = company_workspace_connectors_counts.workspace_connector_id))))) AND (j.created_at >= COALESCE(company_workspace_connectors_counts.created_from, '-infinity'::timestamp with time zone)) AND (j.created_at < COALESCE(company_workspace_connectors_counts.created_before, 'infinity'::timestamp with time zone)))
+                   WHERE (c.company_id = company_workspace_connectors_counts.company_id)))) AND (j.workspace_connector_pk = ANY (ARRAY( SELECT k.pk
+                    FROM tenancy.current_workspace_connectors k
+                   WHERE ((company_workspace_connectors_counts.workspace_connector_id IS NULL) OR (k.workspace_connector_id = company_workspace_connectors_counts.workspace_connector_id))))) AND (j.created_at >= COALESCE(company_workspace_connectors_counts.created_from, '-infinity'::timestamp with time zone)) AND (j.created_at < COALESCE(company_workspace_connectors_counts.created_before, 'infinity'::timestamp with time zone)))
            GROUP BY j.workspace_connector_pk, j.direction
+         ), named AS MATERIALIZED (
+          SELECT k.workspace_connector_id,
+             counted.direction,
+             counted.active_rows
+            FROM (counted
+              JOIN tenancy.current_workspace_connectors k ON ((counted.workspace_connector_pk = k.pk)))
          )
-  SELECT k.workspace_connector_id,
-     counted.direction,
-     counted.active_rows
-    FROM (counted
-      JOIN tenancy.current_workspace_connectors k ON ((counted.workspace_connector_pk = k.pk)))
-   ORDER BY k.workspace_connector_id, counted.direction;
+  SELECT named.workspace_connector_id,
+     named.direction,
+     named.active_rows
+    FROM named
+   ORDER BY named.workspace_connector_id, named.direction;
 END;
 
 -- Name: FUNCTION company_workspace_connectors_counts(company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone); Type: COMMENT; Schema: core_api; Owner: deployer

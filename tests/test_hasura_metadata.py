@@ -10,7 +10,7 @@ import jsonschema
 import psycopg
 import pytest
 import yaml
-from graphql import parse
+from graphql import OperationDefinitionNode, parse
 from helpers import check_generated
 
 from connector_provenance.hasura.model import HERE, Model, fragment, load, name_of
@@ -366,6 +366,8 @@ def test_each_operation_is_called_like_its_query(metadata: Metadata) -> None:
     (collection,) = metadata["query_collections"]
     for query in collection["definition"]["queries"]:
         (operation,) = parse(query["query"]).definitions
+        assert isinstance(operation, OperationDefinitionNode)
+        assert operation.name
         assert operation.name.value == query["name"]
 
 

@@ -99,11 +99,11 @@ def engine(clone: psycopg.Connection, server: Server) -> Iterator[Callable[[bool
 def test_every_question_of_the_check_is_answered_as_it_expects(
     infer: bool, engine: Callable[[bool], check.Ask]
 ) -> None:
-    assert list(check.differences(engine(infer))) == []
+    assert list(check.differences("company", engine(infer))) == []
 
 
 def test_the_check_asks_every_operation_that_needs_no_socket_and_every_rest_path() -> None:
-    cases = check.cases()
+    cases = check.cases("company")
     assert {case["query"] for case in cases if "query" in case} == {*OPERATIONS} - {
         "watch_company_workspace_connectors"
     }
@@ -112,7 +112,7 @@ def test_the_check_asks_every_operation_that_needs_no_socket_and_every_rest_path
 
 
 def test_the_check_asks_each_role_and_beside_each_mutation_its_refusal() -> None:
-    cases = check.cases()
+    cases = check.cases("company")
     assert {case["role"] for case in cases} == {*READERS}
     for name, text in OPERATIONS.items():
         if text.startswith("mutation"):
@@ -184,7 +184,7 @@ def test_the_check_itself_runs_but_for_docker(
         assert check.main() == broken
         listening.shutdown()
     assert settings == ["true", "false"]
-    asked = len(check.cases())
+    asked = len(check.cases("company"))
     assert f"{asked} questions asked twice, {asked * 2 if broken else 0} differences" in capsys.readouterr().out
 
 
