@@ -21,17 +21,15 @@ runs, and then go every way in. What is left cannot be shadowed, and why:
 import json
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import psycopg
 import pytest
-from conftest import Connect
-from helpers import ACME, UNKNOWN
+from helpers import ACME, UNKNOWN, Connect
 from psycopg import errors
-from pytest_postgresql.janitor import DatabaseJanitor
-from servers import DEPLOYER, LOGINS, Server
+from servers import DEPLOYER, LOGINS, Server, new_database
 
 TABLE = "core_api.company_workspace_connectors"
 HOST = "outsider_login"
@@ -346,27 +344,10 @@ def plants(connection: psycopg.Connection) -> dict[str, str]:
     return {**domains, "all domains": "".join(domains.values()), "enums with casts": enums, "views": views}
 
 
-@contextmanager
-def copy_of(server: Server, template: str | None, dbname: str) -> Iterator[psycopg.Connection]:
-    """A superuser's connection to a copy of a database, which is dropped afterwards."""
-    with (
-        DatabaseJanitor(
-            user=server.user,
-            password=server.password,
-            host=server.host,
-            port=server.port,
-            dbname=dbname,
-            template_dbname=template,
-        ),
-        psycopg.connect(server.conninfo(dbname), autocommit=True) as connection,
-    ):
-        yield connection
-
-
 @pytest.fixture(scope="module")
-def arena(server: Server, schema_template: Any) -> Iterator[Arena]:
+def arena(server: Server, template: str) -> Iterator[Arena]:
     """The trap, set once for all tests: none of them commits anything in it."""
-    with copy_of(server, schema_template.template_dbname, "cwc_arena") as connection:
+    with new_database(server, "provenance_arena", template) as connection:
         connection.execute(TRAP)
         types = connection.execute(f"""
             select distinct a.type::regtype::text
@@ -375,7 +356,7 @@ def arena(server: Server, schema_template: Any) -> Iterator[Arena]:
         """).fetchall()
         arena = Arena(
             server,
-            "cwc_arena",
+            "provenance_arena",
             ways=STATEMENTS | calls(connection),
             calls_with_domains=calls(connection, '{}::pg_temp."{type}"'),
             plants=plants(connection),
@@ -388,8 +369,8 @@ def arena(server: Server, schema_template: Any) -> Iterator[Arena]:
 @pytest.fixture
 def careless(arena: Arena) -> Iterator[tuple[Arena, psycopg.Connection]]:
     """A copy of the arena, and a superuser's connection that may spoil it."""
-    with copy_of(arena.server, arena.dbname, "cwc_careless") as connection:
-        yield replace(arena, dbname="cwc_careless"), connection
+    with new_database(arena.server, "provenance_careless", arena.dbname) as connection:
+        yield replace(arena, dbname="provenance_careless"), connection
 
 
 def alter_routines(connection: psycopg.Connection, setting: str) -> set[str]:

@@ -7,9 +7,8 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from alembic import command
-from conftest import Connect
 from deployer import alembic_config, upgrade
-from helpers import check_generated, scalar
+from helpers import Connect, check_generated, scalar
 from hosts import ADOPTED
 from hosts import TABLE as ROWS
 from psycopg import errors, sql
