@@ -30,7 +30,7 @@ NO_FUNCTIONS = (
 
 def findings(connection: psycopg.Connection) -> list[str]:
     """Verify, expect drift, and return everything that was found, the first first."""
-    with pytest.raises(errors.RaiseException) as caught:
+    with pytest.raises(errors.RaiseException) as caught, connection.transaction():
         connection.execute(VERIFY)
     diagnostic = caught.value.diag
     return [diagnostic.message_primary or "", *(diagnostic.message_detail or "").splitlines()]
