@@ -147,6 +147,22 @@ def rest(model: Model, path: str) -> tuple[str, dict[str, Any]]:
     raise LookupError(path)
 
 
+def ask(model: Model, connection: psycopg.Connection, case: dict[str, Any]) -> Any:
+    """Return what the server answers to a question of ``check.py``.
+
+    :param connection: as for :func:`answer`.
+    """
+    if "get" in case:
+        text, variables = rest(model, case["get"])
+    else:
+        texts = {name: text for (_, name), text in collected(model).items()}
+        text, variables = case.get("text") or texts[case["query"]], case.get("variables", {})
+    if not allowed(model, text):
+        return {"errors": [{"message": "query is not allowed"}]}
+    found = answer(model, connection, case["role"], case["workspace"], text, variables)
+    return found["data"] if "get" in case else found
+
+
 def answer(
     model: Model,
     connection: psycopg.Connection,

@@ -25,6 +25,8 @@ from psycopg import errors
 from psycopg.types.json import Jsonb
 from servers import Server, dump, join_groups, new_database, psql
 
+from connector_provenance.hasura import check, model
+from connector_provenance.hasura.operations import ask
 from connector_provenance.migrations import contract, entity, sqlfile
 from connector_provenance.migrations.sqlfile import ROOT
 
@@ -39,7 +41,10 @@ class Entity(NamedTuple):
 
     def words(self, text: str) -> str:
         """Return company's text in this one's words."""
-        return text.replace("companies", self.plural).replace("company", self.name)
+        for own, new in (("companies", self.plural), ("company", self.name)):
+            text = text.replace(f"{own}-", f"{new.replace('_', '-')}-").replace(own, new)
+            text = text.replace(own.upper(), new.upper()).replace(own.title(), new.title().replace("_", ""))
+        return text
 
     @property
     def rows(self) -> str:
@@ -152,9 +157,7 @@ def test_every_file_of_a_sibling_is_companys_with_two_words_changed(sibling: Ent
         written = (tree / sibling.words(name)).read_text(encoding="utf-8")
         if own.suffix == ".py":
             text, written = (re.sub("down_revision = .*", "", each) for each in (text, written))
-        assert written == sibling.words(text).replace("COMPANY", sibling.name.upper()).replace(
-            "Company", sibling.name.capitalize()
-        ), name
+        assert written == sibling.words(text), name
         compared += 1
     assert compared > 50
 
@@ -214,7 +217,7 @@ def test_no_two_fields_of_a_siblings_type_have_one_name(tree: Path) -> None:
 
 
 def test_a_siblings_sql_passes_the_linter(tree: Path) -> None:
-    document = [str(path) for folder in ("sql", "policies") for path in (tree / folder).rglob("*document*.sql")]
+    document = [str(path) for path in tree.rglob("*document*.sql")]
     config = str(ROOT / "pyproject.toml")
     lint = [str(Path(sys.executable).with_name("sqlfluff")), "lint", "--config", config, *document]
     linted = subprocess.run(lint, capture_output=True, text=True, check=False)
@@ -386,6 +389,24 @@ def test_hasura_pages_the_workspace_of_its_session(kind: Entity, as_role: Connec
         as_role("member_login", ACME).execute(page, (ACME,))
 
 
+def test_hasura_answers_about_a_sibling_as_about_company(
+    tree: Path, server: Server, empty: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (check, model):
+        monkeypatch.setattr(module, "HERE", tree / "hasura")
+    migrate(tree, server, empty.info.dbname, command.upgrade, "head")
+    join_groups(empty)
+    entities = model.Model(model.load(), empty)
+    with psycopg.connect(
+        server.conninfo(empty.info.dbname, "hasura_sync_login"),
+        autocommit=True,
+        options="-c search_path=core_api,public -c timezone=UTC",
+    ) as hasura:
+        for kind in (*SIBLINGS, COMPANY):
+            empty.execute((tree / f"hasura/{kind.name}_check.sql").read_text(encoding="utf-8"))
+            assert list(check.differences(kind.name, lambda case: ask(entities, hasura, case))) == []
+
+
 @pytest.mark.parametrize("host", [EMPTY, ADOPTED], ids=str)
 def test_siblings_are_taken_down_again_and_leave_what_was_before(
     host: Host, tree: Path, server: Server, empty: psycopg.Connection
@@ -421,7 +442,7 @@ def test_siblings_are_taken_down_again_and_leave_what_was_before(
         (("workspace", "rooms"), "not 'workspace'"),
         (("room", "workspaces"), "not 'workspaces'"),
         (("workspace_connector", "plugs"), "not 'workspace_connector'"),
-        (("document", "papers"), "document_workspace_connectors_session_page.yaml is there already"),
+        (("document", "papers"), "hasura/document_check.json is there already"),
         (("paper", "documents"), "core_api_documents.yaml is there already"),
     ],
 )
@@ -460,7 +481,7 @@ def test_what_all_record_types_share_does_not_speak_of_companies() -> None:
     ground = [
         path for folder in ("sql", "policies", "migrations", "hasura/metadata") for path in (ROOT / folder).rglob("*.*")
     ]
-    exempt = {"schema.sql", "verify.sql", "README.md", "entity.py"}
+    exempt = {"schema.sql", "verify.sql", "revisions.json", "README.md", "entity.py"}
     spoken = {}
     for path in ground:
         if not entity.WORD.search(path.name) and path.name not in exempt and path.suffix != ".pyc":

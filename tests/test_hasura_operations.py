@@ -14,7 +14,7 @@ from servers import Server
 
 from connector_provenance.hasura import check
 from connector_provenance.hasura.model import HERE, Model, load
-from connector_provenance.hasura.operations import allowed, answer, rest, schema
+from connector_provenance.hasura.operations import allowed, ask, rest, schema
 
 READERS = ("workspace_member", "connector_sync", "workspace_member_and_sync")
 WRITERS = READERS[1:]
@@ -92,19 +92,7 @@ def engine(clone: psycopg.Connection, server: Server) -> Iterator[Callable[[bool
         autocommit=True,
         options="-c search_path=core_api,public -c timezone=UTC",
     ) as hasura:
-
-        def ask(case: dict[str, Any], infer: bool) -> Any:
-            model = models[infer]
-            if "get" in case:
-                text, variables = rest(model, case["get"])
-            else:
-                text, variables = case.get("text") or OPERATIONS[case["query"]], case.get("variables", {})
-            if not allowed(model, text):
-                return {"errors": [{"message": "query is not allowed"}]}
-            found = answer(model, hasura, case["role"], case["workspace"], text, variables)
-            return found["data"] if "get" in case else found
-
-        yield lambda infer: lambda case: ask(case, infer)
+        yield lambda infer: lambda case: ask(models[infer], hasura, case)
 
 
 @pytest.mark.parametrize("infer", [True, False])
