@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 def read(path: str) -> str:
     """Return the text of one SQL file.
 
-    :param path: file below :data:`ROOT`, for example ``sql/0002_parents.up.sql``.
+    :param path: file below :data:`ROOT`, for example ``sql/0001_ground.up.sql``.
     :raises FileNotFoundError: there is no such file.
     """
     return (ROOT / path).read_text(encoding="utf-8")
@@ -21,13 +21,10 @@ def read(path: str) -> str:
 def ddl(path: str) -> sa.DDL:
     """Return one SQL file as a statement that Alembic can execute or, with ``--sql``, print.
 
-    :param path: file below :data:`ROOT`, for example ``sql/0002_parents.up.sql``.
+    :param path: file below :data:`ROOT`.
     :raises FileNotFoundError: there is no such file.
-
-    ``sa.DDL`` is the construct that leaves ``:name`` alone; it interpolates ``%``, hence the doubling.
     """
-    text = (ROOT / path).read_text(encoding="utf-8")
-    return sa.DDL(text.rstrip().rstrip(";").replace("%", "%%"))
+    return _statement(read(path))
 
 
 def run(path: str) -> None:
@@ -35,9 +32,10 @@ def run(path: str) -> None:
 
     :param path: file below :data:`ROOT`.
     :raises FileNotFoundError: there is no such file.
-    :raises sqlalchemy.exc.DBAPIError: PostgreSQL refused a statement; the migration's transaction is rolled back.
+    :raises sqlalchemy.exc.DBAPIError: PostgreSQL refused a statement, with the file in its ``detail``; the migration's
+        transaction is rolled back.
     """
-    op.execute(ddl(path))
+    _execute(path, read(path))
 
 
 def run_in_autocommit(path: str) -> None:
@@ -47,11 +45,19 @@ def run_in_autocommit(path: str) -> None:
 
     :param path: file below :data:`ROOT`; lines ``-- next`` part its statements.
     :raises FileNotFoundError: there is no such file.
-    :raises sqlalchemy.exc.DBAPIError: PostgreSQL refused a statement.
+    :raises sqlalchemy.exc.DBAPIError: PostgreSQL refused a statement, with the file in its ``detail``.
     """
     with op.get_context().autocommit_block():
         for text in read(path).split("-- next\n"):
-            op.execute(_statement(text))
+            _execute(path, text)
+
+
+def _execute(path: str, text: str) -> None:
+    try:
+        op.execute(_statement(text))
+    except sa.exc.DBAPIError as error:
+        error.add_detail(path)
+        raise
 
 
 def _statement(text: str) -> sa.DDL:

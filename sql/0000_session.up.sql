@@ -1,4 +1,4 @@
--- 0000: run before any revision: qualified names only, bounded lock waits, no other timeout, and the version table's schema.
+-- 0000: run before any revision: qualified names only, bounded lock waits, no other timeout.
 -- locks: none
 
 set search_path = '';
@@ -9,4 +9,3 @@ set lock_timeout = '500ms';
 select set_config(s.name, '0', false)
 from pg_catalog.pg_settings as s
 where s.name in ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout');
-create schema if not exists tenancy;
