@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PARALLEL := --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test bench bench-upgrade lint format generate
+.PHONY: help up down test pytest bench bench-upgrade lint format generate
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -27,7 +27,9 @@ endif
 down: $(VENV)/.ready ## stop the embedded server and remove its data
 	@$(BIN)/python demo/embedded.py down
 
-test: lint ## run linters and tests, on fresh embedded servers or on TEST_DATABASE_URL
+test: lint pytest ## run linters and tests, on fresh embedded servers
+
+pytest: $(VENV)/.ready ## run the tests alone; with TEST_POSTGRES_BIN on servers of that directory, or on TEST_DATABASE_URL
 	$(BIN)/pytest $(if $(TEST_DATABASE_URL),,$(PARALLEL))
 
 bench: $(VENV)/.ready ## measure against other designs: make bench ROWS=10_000_000; writes bench/REPORT.md

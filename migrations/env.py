@@ -230,7 +230,7 @@ def clear_up(run: Run, connection: sa.Connection, other: sa.Connection) -> str:
     with suppress(sa.exc.SQLAlchemyError):  # the server is gone, or there is nothing to look at yet
         other.execute(sqlfile.ddl("sql/0000_session.up.sql"))
         if run.revision is None:
-            other.execute(sqlfile.ddl("sql/0000_session.down.sql"))
+            other.execute(sqlfile.ddl("sql/0000_schema.down.sql"))
         else:
             left = list(other.scalars(UNFINISHED))
     for name in list(left):

@@ -1,5 +1,5 @@
 -- 0006: companies, and their provenance rows: which connector a company was pulled from or pushed to, one row for each fact of a sync.
--- locks: SHARE ROW EXCLUSIVE on companies, company_workspace_connectors, workspace_connectors
+-- locks: SHARE ROW EXCLUSIVE on companies, company_workspace_connectors, workspace_connectors, workspaces
 
 call tenancy.manage('table', 'core_api.companies', 'core_api.company_workspace_connectors');
 call tenancy.manage(

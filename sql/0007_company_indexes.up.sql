@@ -1,5 +1,5 @@
 -- 0007: the indexes, built, and the foreign keys, validated, while the application reads and writes.
--- locks: SHARE UPDATE EXCLUSIVE on companies, company_workspace_connectors while rows are read; ROW SHARE on companies, workspace_connectors while rows are read
+-- locks: SHARE UPDATE EXCLUSIVE on companies, company_workspace_connectors while rows are read; ROW SHARE on workspace_connectors while rows are read
 -- Statements between "next" lines run one by one, outside a transaction, as CREATE INDEX CONCURRENTLY demands.
 -- squawk-ignore-file ban-concurrent-index-creation-in-transaction
 

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import yaml
 
-from cwc_schema.migrations.sqlfile import ROOT
+from connector_provenance.migrations.sqlfile import ROOT
 
 METADATA = ROOT / "hasura" / "metadata"
 SCALARS = {"integer": "Int", "text": "String", "boolean": "Boolean", "timestamp with time zone": "timestamptz"}

@@ -1,17 +1,20 @@
 """The API in SQL: the resource document, and create, delete and revoke by public ids, under the policies."""
 
 import json
+import re
 from typing import Any
 
 import psycopg
 import pytest
-from conftest import ACME, DEPLOYER, GLOBEX, UNKNOWN, Connect, Server, scalar, upgrade
+from deployer import upgrade
+from helpers import ACME, GLOBEX, UNKNOWN, Connect, become_member_without_use_of, complaint, scalar
 from psycopg import errors
 from psycopg.types.json import Jsonb
+from servers import DEPLOYER, Server
 
 TABLE = "core_api.company_workspace_connectors"
 COUNT = f"select count(*) from {TABLE}"
-DOCUMENT = f"select core_api.company_workspace_connector_document(t)::text from {TABLE} as t"
+DOCUMENT = f"select core_api.company_workspace_connector_resource(t)::text from {TABLE} as t"
 CREATE = "select * from core_api.create_company_workspace_connector(%s, %s, %s)"
 CREATE_BATCH = "select * from core_api.create_company_workspace_connectors(%s)"
 DELETE = "select * from core_api.delete_company_workspace_connector(%s)"
@@ -54,13 +57,6 @@ def row(as_superuser: psycopg.Connection) -> dict[str, str]:
         "foreign and deleted": scalar(as_superuser, query.format(22, "not null")),
     }
     return {**{name: str(public) for name, public in found.items()}, "absent": UNKNOWN}
-
-
-def complaint(error: psycopg.Error) -> tuple[Any, ...]:
-    """Return everything that an error tells a client."""
-    diag = error.diag
-    fields = ("sqlstate", "message_primary", "message_detail", "message_hint", "schema_name", "table_name")
-    return (*(getattr(diag, field) for field in fields), diag.constraint_name, diag.context, str(error))
 
 
 # The document
@@ -114,10 +110,19 @@ def test_a_made_up_row_reveals_no_other_workspaces_ids(
     login: str, company_pk: int, connector_pk: int, connect: Connect
 ) -> None:
     made_up = f"(1, gen_random_uuid(), {company_pk}, {connector_pk}, 'input', now(), now(), null)"
-    query = f"select core_api.company_workspace_connector_document(row{made_up}::{TABLE})"
+    query = f"select core_api.company_workspace_connector_resource(row{made_up}::{TABLE})"
     assert scalar(connect(login, ACME), query) is None
     assert scalar(connect(login, ACME), query.replace(f"{company_pk}, {connector_pk}", "11, 101")) is not None
     assert scalar(connect(login), query.replace(f"{company_pk}, {connector_pk}", "11, 101")) is None
+
+
+def test_who_does_not_use_hasuras_role_learns_no_other_workspaces_ids_from_it(as_superuser: psycopg.Connection) -> None:
+    become_member_without_use_of(as_superuser, "hasura_service")
+    assert scalar(as_superuser, "select pg_has_role('hasura_service', 'member')")
+    for company_pk, connector_pk, known in ((11, 101, True), (21, 201, False)):
+        made_up = f"row(1, '{UNKNOWN}', {company_pk}, {connector_pk}, 'input', now(), now(), null)::{TABLE}"
+        found = scalar(as_superuser, f"select core_api.company_workspace_connector_resource({made_up})")
+        assert (found is not None) is known
 
 
 def test_on_adopted_parents_a_member_has_documents_without_a_privilege_on_them(
@@ -138,7 +143,7 @@ def test_on_adopted_parents_a_member_has_documents_without_a_privilege_on_them(
         reset role
         """
     )
-    upgrade(server, "cwc_empty")
+    upgrade(server, "provenance_empty")
     empty.execute(f"insert into core_api.workspaces values (1, '{ACME}')")
     empty.execute(f"insert into core_api.companies values (11, '{EXAMPLE_COMPANY}', 1)")
     empty.execute(f"insert into core_api.workspace_connectors values (101, '{EXAMPLE_CONNECTOR}', 1)")
@@ -151,7 +156,7 @@ def test_on_adopted_parents_a_member_has_documents_without_a_privilege_on_them(
                 assert EXAMPLE_COMPANY in scalar(empty, DOCUMENT)
             made_up = f"row(1, '{UNKNOWN}', 11, 101, 'input', now(), now(), null)::{TABLE}"
             assert EXAMPLE_CONNECTOR in scalar(
-                empty, f"select core_api.company_workspace_connector_document({made_up})::text"
+                empty, f"select core_api.company_workspace_connector_resource({made_up})::text"
             )
             with pytest.raises(errors.InsufficientPrivilege):
                 empty.execute("select company_id from core_api.companies")
@@ -369,14 +374,24 @@ def test_the_sync_role_may_call_each(
             assert len(sync.execute(query, arguments).fetchall()) == 1
 
 
-@pytest.mark.parametrize("login", ["member_login", "hasura_login", "outsider_login", "deployer"])
+@pytest.mark.parametrize("login", ["member_login", "hasura_login"])
 def test_nobody_else_may_call_one(
     login: str, connect: Connect, company: dict[int, str], connector: dict[int, str], row: dict[str, str]
 ) -> None:
     for query, arguments in calls(company[12], connector[102], row["own"]):
-        with pytest.raises(psycopg.Error) as refusal:
+        function = re.search(r"core_api\.(\w+)", query)
+        assert function
+        with pytest.raises(errors.InsufficientPrivilege, match=f"permission denied for function {function[1]}$"):
             connect(login, ACME).execute(query, arguments)
-        assert refusal.value.sqlstate == "42501"
+
+
+@pytest.mark.parametrize("login", ["outsider_login", "deployer"])
+def test_who_is_in_no_group_may_not_even_try(
+    login: str, connect: Connect, company: dict[int, str], connector: dict[int, str], row: dict[str, str]
+) -> None:
+    for query, arguments in calls(company[12], connector[102], row["own"]):
+        with pytest.raises(errors.InsufficientPrivilege):
+            connect(login, ACME).execute(query, arguments)
 
 
 @pytest.mark.parametrize("workspace", [None, "", UNKNOWN])

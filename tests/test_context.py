@@ -4,7 +4,7 @@ import json
 
 import psycopg
 import pytest
-from conftest import ACME, GLOBEX, UNKNOWN, Connect, scalar
+from helpers import ACME, GLOBEX, UNKNOWN, Connect, scalar
 from psycopg import errors
 
 COUNT = "select count(*) from core_api.company_workspace_connectors"

@@ -15,15 +15,15 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
-from conftest import BIN, DEPLOYER, Server, cwc_schema, downgrade, dump, scalar, upgrade
-from test_adoption import PARENTS, ROWS, TABLE, host
-from test_interruptions import version_of
-from test_migrations import REVISIONS
+from deployer import REVISIONS, command_line, downgrade, upgrade, version_of, wait_until_it_waits
+from helpers import scalar, some, wait_until
+from hosts import ADOPTED
+from servers import DEPLOYER, OURS, Server, dump
 
-from cwc_schema.migrations import cli
+from connector_provenance.migrations import cli
 
 HEAD = REVISIONS[-1]
-GUARDS = "0011_same_workspace"
+GUARDS = "0009_company_guards"
 BEFORE_GUARDS = REVISIONS[REVISIONS.index(GUARDS) - 1]
 WRITE = "insert into core_api.workspace_connectors (workspace_pk) values (1)"
 MIXED = (
@@ -35,21 +35,21 @@ MIXED = (
 @pytest.fixture
 def url(server: Server) -> list[str]:
     """The command line's option for the empty database."""
-    return ["--database-url", server.url("cwc_empty")]
+    return ["--database-url", server.url("provenance_empty")]
 
 
 @pytest.fixture
 def adopted(server: Server, empty: psycopg.Connection) -> psycopg.Connection:
     """A host with rows, at the revision before the guards."""
-    host(empty, PARENTS, TABLE, ROWS)
-    upgrade(server, "cwc_empty", BEFORE_GUARDS)
+    ADOPTED.build(empty)
+    upgrade(server, "provenance_empty", BEFORE_GUARDS)
     return empty
 
 
 @pytest.fixture
 def blocker(server: Server, adopted: psycopg.Connection) -> Iterator[psycopg.Connection]:
     """An application in the middle of a transaction, which wrote to a parent."""
-    with psycopg.connect(server.conninfo("cwc_empty", DEPLOYER), application_name="billing") as connection:
+    with psycopg.connect(server.conninfo("provenance_empty", DEPLOYER), application_name="billing") as connection:
         connection.execute(WRITE)
         yield connection
         connection.rollback()
@@ -63,18 +63,18 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return recorded
 
 
-# Twenty at once
+# Many at once
 
 
-def test_of_twenty_deployers_at_once_one_applies_and_nineteen_find_it_done(
+def test_of_many_deployers_at_once_one_applies_and_the_others_find_it_done(
     server: Server, empty: psycopg.Connection
 ) -> None:
-    deployers = [cwc_schema(server, "cwc_empty", "--json", "upgrade") for _ in range(20)]
+    deployers = [command_line(server, "provenance_empty", "--json", "upgrade") for _ in some(range(20), 5)]
     outputs = [process.communicate(timeout=120) for process in deployers]
-    assert [process.returncode for process in deployers] == [0] * 20, outputs
+    assert {process.returncode for process in deployers} == {cli.DONE}, outputs
     applied = [len(json.loads(output)["databases"][0]["applied"]) for output, _ in outputs]
-    assert sorted(applied) == [0] * 19 + [len(REVISIONS)]
-    assert cli.main(["--database-url", server.url("cwc_empty"), "status"]) == cli.DONE
+    assert sorted(applied) == [0] * (len(deployers) - 1) + [len(REVISIONS)]
+    assert cli.main(["--database-url", server.url("provenance_empty"), "status"]) == cli.DONE
 
 
 # An application that holds a lock
@@ -96,7 +96,7 @@ def test_a_lock_that_is_never_given_up_ends_the_attempts_and_its_holder_is_named
 def test_what_the_server_hides_of_another_users_session_is_said(
     server: Server, adopted: psycopg.Connection, pauses: list[float], url: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with psycopg.connect(server.conninfo("cwc_empty"), application_name="billing") as other:
+    with psycopg.connect(server.conninfo("provenance_empty"), application_name="billing") as other:
         other.execute(WRITE)
         pid = other.info.backend_pid
         assert cli.main([*url, "upgrade", "+1"]) == cli.LOCKED
@@ -134,7 +134,7 @@ def test_a_relative_revision_is_never_tried_twice(
 ) -> None:
     if command == "downgrade":
         blocker.rollback()
-        upgrade(server, "cwc_empty", GUARDS)
+        upgrade(server, "provenance_empty", GUARDS)
         blocker.execute(WRITE)
     before = version_of(adopted)
     assert cli.main([*url, command, revision]) == cli.LOCKED
@@ -147,7 +147,7 @@ def test_a_relative_revision_is_never_tried_twice(
 QUEUES = {
     "writes": (BEFORE_GUARDS, WRITE, WRITE),
     "reads": (
-        "0009_tenant_context",
+        "0007_company_indexes",
         "select from core_api.company_workspace_connectors",
         "select from core_api.company_workspace_connectors",
     ),
@@ -158,38 +158,38 @@ QUEUES = {
 def test_what_queues_behind_a_waiting_migration_goes_on_before_the_lock_is_free(
     revision: str, held: str, queued: str, server: Server, empty: psycopg.Connection, pauses: list[float]
 ) -> None:
-    host(empty, PARENTS, TABLE, ROWS)
-    upgrade(server, "cwc_empty", revision)
+    ADOPTED.build(empty)
+    upgrade(server, "provenance_empty", revision)
     with (
-        psycopg.connect(server.conninfo("cwc_empty")) as holder,
-        psycopg.connect(server.conninfo("cwc_empty")) as application,
+        psycopg.connect(server.conninfo("provenance_empty")) as holder,
+        psycopg.connect(server.conninfo("provenance_empty")) as application,
         ThreadPoolExecutor(1) as pool,
     ):
         holder.execute(held)
         application.execute("set lock_timeout = '5s'")  # ten times what the migration waits
         application.commit()
-        migration = cwc_schema(server, "cwc_empty", "upgrade", "+1")
-        query = "select pid from pg_stat_activity where datname = 'cwc_empty' and %s = any(pg_blocking_pids(pid))"
-        while not (waiting := empty.execute(query, (holder.info.backend_pid,)).fetchone()):
-            assert migration.poll() is None
+        migration = command_line(server, "provenance_empty", "upgrade", "+1")
+        waiting = wait_until_it_waits(empty, migration, behind=holder.info.backend_pid)
         statement = pool.submit(application.execute, queued)
-        behind = False
-        while not statement.done():
-            behind |= waiting[0] in scalar(empty, "select pg_blocking_pids(%s)", application.info.backend_pid)
+        behind: set[int] = set()
+
+        def is_done() -> bool:
+            behind.update(scalar(empty, "select pg_blocking_pids(%s)", application.info.backend_pid))
+            return statement.done()
+
+        wait_until(is_done, "what queued behind the migration did not go on")
         statement.result()
         migration.communicate()
-        assert behind, "the statement came too late to queue"
+        assert waiting in behind, "the statement came too late to queue"
         assert migration.returncode == cli.LOCKED
         assert holder.info.transaction_status == psycopg.pq.TransactionStatus.INTRANS
 
 
 def test_in_a_deadlock_the_migration_gives_way(server: Server, adopted: psycopg.Connection) -> None:
-    with psycopg.connect(server.conninfo("cwc_empty")) as application:
+    with psycopg.connect(server.conninfo("provenance_empty")) as application:
         application.execute("update core_api.company_workspace_connectors set deleted_at = now()")
-        migration = cwc_schema(server, "cwc_empty", "upgrade")
-        query = "select 1 from pg_stat_activity where %s = any(pg_blocking_pids(pid))"
-        while not adopted.execute(query, (application.info.backend_pid,)).fetchone():
-            assert migration.poll() is None
+        migration = command_line(server, "provenance_empty", "upgrade")
+        wait_until_it_waits(adopted, migration, behind=application.info.backend_pid)
         # the migration has locked the parents and waits for the table
         application.execute(WRITE)
         application.commit()
@@ -201,12 +201,10 @@ def test_in_a_deadlock_the_migration_gives_way(server: Server, adopted: psycopg.
 def test_a_mixed_row_that_is_stored_while_the_guards_come_is_found(
     server: Server, adopted: psycopg.Connection, capsys: pytest.CaptureFixture[str], url: list[str]
 ) -> None:
-    with psycopg.connect(server.conninfo("cwc_empty")) as application:
+    with psycopg.connect(server.conninfo("provenance_empty")) as application:
         application.execute(MIXED)
-        migration = cwc_schema(server, "cwc_empty", "upgrade")
-        query = "select 1 from pg_stat_activity where %s = any(pg_blocking_pids(pid))"
-        while not adopted.execute(query, (application.info.backend_pid,)).fetchone():
-            assert migration.poll() is None
+        migration = command_line(server, "provenance_empty", "upgrade")
+        wait_until_it_waits(adopted, migration, behind=application.info.backend_pid)
         application.commit()
     _, errors = migration.communicate()
     assert migration.returncode == cli.FAILED
@@ -238,7 +236,7 @@ def pooler(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         dedent(
             f"""
             [databases]
-            cwc_empty = host={server.host} port={server.port} dbname=cwc_empty user=deployer
+            provenance_empty = host={server.host} port={server.port} dbname=provenance_empty user=deployer
             [pgbouncer]
             listen_addr = 127.0.0.1
             listen_port = {port}
@@ -250,8 +248,13 @@ def pooler(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         )
     )
     process = subprocess.Popen([program, configuration], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    while "process up" not in (line := process.stderr.readline()):
-        assert line, "pgbouncer did not start"
+
+    def listens() -> bool:
+        assert process.poll() is None, process.communicate()
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    wait_until(listens, "pgbouncer did not start")
     yield port
     process.terminate()
     process.communicate()
@@ -260,13 +263,13 @@ def pooler(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def test_a_pooler_is_refused_before_anything_changes(
     server: Server, empty: psycopg.Connection, pooler: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = dump(server, "cwc_empty")
-    pooled = f"postgresql://deployer:test@127.0.0.1:{pooler}/cwc_empty"
+    before = dump(server, "provenance_empty")
+    pooled = f"postgresql://deployer:test@127.0.0.1:{pooler}/provenance_empty"
     with psycopg.connect(pooled) as connection:
         assert scalar(connection, "select current_user") == "deployer", "it does pool"
     assert cli.main(["--database-url", pooled, "upgrade"]) == cli.FAILED
     assert "migrations need a direct connection" in capsys.readouterr().err
-    assert dump(server, "cwc_empty") == before
+    assert dump(server, "provenance_empty") == before
 
 
 # Several databases, and machines that read
@@ -283,21 +286,21 @@ def with_password(url: str) -> str:
 def test_all_databases_are_attempted_and_the_summary_names_those_that_failed(
     server: Server, empty: psycopg.Connection, second: psycopg.Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    names = ["cwc_empty", "cwc_nowhere", "cwc_second"]
+    names = ["provenance_empty", "provenance_nowhere", "provenance_second"]
     urls = [option for name in names for option in ("--database-url", with_password(server.url(name)))]
     assert cli.main([*urls, "upgrade"]) == cli.FAILED
     output, errors = capsys.readouterr()
-    assert f"2 of 3 databases done; not done: {server.host}/cwc_nowhere" in output
-    assert 'database "cwc_nowhere" does not exist' in errors
+    assert f"2 of 3 databases done; not done: {server.host}/provenance_nowhere" in output
+    assert 'database "provenance_nowhere" does not exist' in errors
     assert version_of(empty) == version_of(second) == HEAD
 
     assert cli.main(["--json", *urls, "upgrade"]) == cli.FAILED
     document = json.loads(capsys.readouterr().out)
     assert document["code"] == cli.FAILED
     assert [(found["database"], found["code"], found["revision"]) for found in document["databases"]] == [
-        (f"{server.host}/cwc_empty", cli.DONE, HEAD),
-        (f"{server.host}/cwc_nowhere", cli.FAILED, None),
-        (f"{server.host}/cwc_second", cli.DONE, HEAD),
+        (f"{server.host}/provenance_empty", cli.DONE, HEAD),
+        (f"{server.host}/provenance_nowhere", cli.FAILED, None),
+        (f"{server.host}/provenance_second", cli.DONE, HEAD),
     ]
     assert [found["applied"] for found in document["databases"]] == [[], [], []], "what is done is skipped"
 
@@ -313,10 +316,10 @@ def test_a_password_is_never_printed(
     empty: psycopg.Connection,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    for name in ("cwc_empty", "cwc_nowhere"):
+    for name in ("provenance_empty", "provenance_nowhere"):
         cli.main([*options, "--database-url", with_password(server.url(name)), *command])
     output = "".join(capfd.readouterr())
-    assert "cwc_nowhere" in output
+    assert "provenance_nowhere" in output
     assert all(form not in output for form in (SECRET, quote(SECRET, safe=""), "s3cr3t", "Traceback"))
 
 
@@ -363,15 +366,16 @@ def alembic(server: Server, tmp_path: Path) -> Alembic:
     (versions / "a1_invoices.py").write_text(HOST_REVISION)
 
     def _alembic(*arguments: str, branch: bool = False) -> str:
-        included = "cwc_schema.migrations:versions" if branch else ""
+        included = "connector_provenance.migrations:versions" if branch else ""
         (tmp_path / "alembic.ini").write_text(
             "[alembic]\nscript_location = %(here)s/migrations\npath_separator = space\n"
             f"version_locations = %(here)s/migrations/versions {included}\n"
         )
+        url = server.url("provenance_empty").replace("postgresql:", "postgresql+psycopg:")
         process = subprocess.run(
             [sys.executable, "-m", "alembic", *arguments],
             cwd=tmp_path,
-            env={**os.environ, "HOST_URL": server.url("cwc_empty").replace("postgresql:", "postgresql+psycopg:")},
+            env={**os.environ, "HOST_URL": url},
             capture_output=True,
             text=True,
         )
@@ -385,47 +389,29 @@ def test_a_hosts_own_alembic_and_this_package_do_not_notice_each_other(
     server: Server, empty: psycopg.Connection, alembic: Alembic
 ) -> None:
     alembic("upgrade", "head")
-    before = dump(server, "cwc_empty")
-    upgrade(server, "cwc_empty")
+    before = dump(server, "provenance_empty")
+    upgrade(server, "provenance_empty")
     assert scalar(empty, "select version_num from public.alembic_version") == "a1"
     assert alembic("current") == "a1 (head)\n"
     alembic("downgrade", "base")
     alembic("upgrade", "head")
     assert version_of(empty) == HEAD
-    downgrade(server, "cwc_empty")
-    assert dump(server, "cwc_empty") == before
+    downgrade(server, "provenance_empty")
+    assert dump(server, "provenance_empty") == before
 
 
 def test_a_host_includes_the_revisions_as_a_branch_of_its_own(
     server: Server, empty: psycopg.Connection, second: psycopg.Connection, alembic: Alembic
 ) -> None:
-    host(empty, PARENTS, TABLE, ROWS)
-    host(second, PARENTS, TABLE, ROWS)
+    ADOPTED.build(empty)
+    ADOPTED.build(second)
     alembic("upgrade", "head")
-    before = dump(server, "cwc_empty")
+    before = dump(server, "provenance_empty")
     alembic("upgrade", "heads", branch=True)
     versions = "select array_agg(version_num::text order by version_num) from public.alembic_version"
     assert scalar(empty, versions) == [HEAD, "a1"]
-    upgrade(server, "cwc_second")
-    assert schemas(server, "cwc_empty") == schemas(server, "cwc_second")
-    alembic("downgrade", "cwc_schema@base", branch=True)
+    upgrade(server, "provenance_second")
+    assert dump(server, "provenance_empty", *OURS) == dump(server, "provenance_second", *OURS)
+    alembic("downgrade", "connector_provenance@base", branch=True)
     assert scalar(empty, versions) == ["a1"]
-    assert dump(server, "cwc_empty") == before
-
-
-def schemas(server: Server, dbname: str) -> str:
-    """Return what this package made, without its own version table."""
-    return subprocess.run(
-        [
-            BIN / "pg_dump",
-            "--schema-only",
-            "--restrict-key=fixed",
-            "--schema=core_api",
-            "--schema=tenancy",
-            "--exclude-table=tenancy.cwc_schema_version",
-            server.conninfo(dbname),
-        ],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
+    assert dump(server, "provenance_empty") == before

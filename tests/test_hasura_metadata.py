@@ -13,11 +13,11 @@ from typing import Any
 import jsonschema
 import psycopg
 import pytest
-from conftest import ACME, GLOBEX, UNKNOWN
 from graphql import GraphQLSchema, build_schema, parse, validate
 from hasura_sql import SCALARS, Catalog, load, permission, regclass, tables, where
+from helpers import ACME, GLOBEX, UNKNOWN
 
-from cwc_schema.migrations.sqlfile import ROOT
+from connector_provenance.migrations.sqlfile import ROOT
 
 TABLE = "core_api.company_workspace_connectors"
 NPM = ["hasura-metadata-types@2.43.0", "typescript-json-schema@0.68.0"]

@@ -7,7 +7,7 @@ import json
 
 import psycopg
 import pytest
-from conftest import ACME, GLOBEX, UNKNOWN, Connect, scalar
+from helpers import ACME, GLOBEX, UNKNOWN, Connect, scalar
 from psycopg import errors
 
 TABLE = "core_api.company_workspace_connectors"
@@ -157,6 +157,11 @@ def test_a_session_without_a_workspace_has_an_empty_page(document: str, as_hasur
     assert page(as_hasura, session(ACME)) != []
 
 
+@pytest.mark.parametrize("document", ["{}", session(""), session(None)])
+def test_a_session_without_a_workspace_borrows_none_from_a_setting(document: str, connect: Connect) -> None:
+    assert page(connect("hasura_login", ACME), document) == []
+
+
 @pytest.mark.parametrize(
     "document", [session("acme"), session(ACME + " or true"), session(ACME + "\n"), "[]", '"text"', "null", None]
 )
@@ -256,7 +261,7 @@ def test_a_mutation_creates_and_shows_its_row(connect: Connect, as_superuser: ps
     hasura.execute(f"""set local "hasura.user" = '{session_of(ACME)["hasura.user"]}'""")
     mutation = """
         select json_agg("root") from (
-            select core_api.company_workspace_connector_document("_base") as "root"
+            select core_api.company_workspace_connector_resource("_base") as "root"
             from core_api.create_company_workspace_connector(%s, %s, ('input')::core_api.direction_enum) as "_base"
         ) as "_root"
     """

@@ -2,7 +2,7 @@
 
 import psycopg
 import pytest
-from conftest import ACME, GLOBEX, UNKNOWN, Connect, scalar
+from helpers import ACME, GLOBEX, UNKNOWN, Connect, scalar
 from psycopg import errors
 
 COUNT = "select count(*) from core_api.company_workspace_connectors"

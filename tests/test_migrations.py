@@ -8,25 +8,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from alembic.script import ScriptDirectory
-from conftest import (
-    BIN,
-    DEPLOYER,
-    Server,
-    alembic_config,
-    cwc_schema,
-    downgrade,
-    dump,
-    scalar,
-    upgrade,
-)
+from deployer import REVISIONS, command_line, downgrade, upgrade
+from helpers import scalar
+from servers import DEPLOYER, Server, dump, psql
 
-from cwc_schema.migrations import cli
-from cwc_schema.migrations.sqlfile import ROOT
-
-REVISIONS = [
-    script.revision for script in reversed(list(ScriptDirectory.from_config(alembic_config("")).walk_revisions()))
-]
+from connector_provenance.migrations import cli
+from connector_provenance.migrations.sqlfile import ROOT
 
 
 def script_of(*arguments: str) -> str:
@@ -36,37 +23,18 @@ def script_of(*arguments: str) -> str:
     ).stdout
 
 
-def psql(server: Server, dbname: str, script: str) -> None:
-    """Feed a script to psql as the deployer, stopping at the first error."""
-    subprocess.run(
-        [
-            BIN / "psql",
-            "--no-psqlrc",
-            "--quiet",
-            "--set=ON_ERROR_STOP=1",
-            "--dbname",
-            server.conninfo(dbname, DEPLOYER),
-        ],
-        input=script,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-
+RUN = ("sql/[0-9]*.sql", "sql/functions/*.sql", "policies/*.sql")
+"""The files that revisions run."""
 
 # The files
 
 
 def test_every_sql_file_is_used_exactly_once() -> None:
     code = "".join(path.read_text() for path in ROOT.glob("migrations/**/*.py"))
-    used = re.findall(r'sqlfile\.(?:run|run_concurrently|ddl|read)\("(.+?)"\)', code)
-    files = {f"{path.parent.name}/{path.name}" for path in [*ROOT.glob("sql/*.sql"), *ROOT.glob("policies/*.sql")]}
-    unused, unknown = files - set(used) - {"sql/schema.sql"}, set(used) - files
-    twice = {path for path in used if used.count(path) > 1} - {
-        "sql/0000_bookkeeping.up.sql",
-        "sql/0000_bookkeeping.down.sql",
-    }
-    assert (unused, unknown, twice) == (set(), set(), set()), (
+    used = re.findall(r'"((?:sql|policies)/.+?\.sql)"', code)
+    ran = {path.relative_to(ROOT).as_posix() for pattern in RUN for path in ROOT.glob(pattern)}
+    twice = {path for path in used if used.count(path) > 1 and "0000_session" not in path}
+    assert (ran - set(used), {path for path in used if not (ROOT / path).is_file()}, twice) == (set(), set(), set()), (
         "name each SQL file once, in the revision that runs it: sqlfile.run(…); delete what no revision needs"
     )
 
@@ -77,7 +45,7 @@ def test_a_revision_has_one_name(revision: str) -> None:
     assert len(revision) <= 32, "Alembic's version table holds 32 characters, a host's own too"
 
 
-@pytest.mark.parametrize("path", sorted([*ROOT.glob("sql/0*.sql"), *ROOT.glob("policies/*.sql")]), ids=lambda p: p.name)
+@pytest.mark.parametrize("path", sorted(path for pattern in RUN for path in ROOT.glob(pattern)), ids=lambda p: p.name)
 def test_a_file_says_first_what_it_does_and_then_what_it_locks(path: Path) -> None:
     first, second, *_ = path.read_text().splitlines()
     assert first.startswith("-- ")
@@ -90,76 +58,105 @@ def test_a_file_says_first_what_it_does_and_then_what_it_locks(path: Path) -> No
 def test_each_revision_can_be_undone_and_done_again(server: Server, empty: psycopg.Connection) -> None:
     before = None
     for revision in REVISIONS:
-        upgrade(server, "cwc_empty", revision)
-        after = dump(server, "cwc_empty")
+        upgrade(server, "provenance_empty", revision)
+        after = dump(server, "provenance_empty")
         if before is not None:
-            downgrade(server, "cwc_empty", "-1")
+            downgrade(server, "provenance_empty", "-1")
             # a foreign key that was validated stays so: nothing is gained by forgetting it
-            assert dump(server, "cwc_empty") == before.replace(" NOT VALID", "")
-            upgrade(server, "cwc_empty", revision)
-            assert dump(server, "cwc_empty") == after
+            assert dump(server, "provenance_empty") == before.replace(" NOT VALID", "")
+            upgrade(server, "provenance_empty", revision)
+            assert dump(server, "provenance_empty") == after
         before = after
 
 
 def test_base_leaves_nothing(server: Server, empty: psycopg.Connection) -> None:
-    before = dump(server, "cwc_empty")
-    upgrade(server, "cwc_empty")
-    assert dump(server, "cwc_empty") != before
-    downgrade(server, "cwc_empty")
-    assert dump(server, "cwc_empty") == before
+    before = dump(server, "provenance_empty")
+    upgrade(server, "provenance_empty")
+    assert dump(server, "provenance_empty") != before
+    downgrade(server, "provenance_empty")
+    assert dump(server, "provenance_empty") == before
 
 
 def test_the_script_gives_the_database_that_the_online_run_gives(
     server: Server, empty: psycopg.Connection, second: psycopg.Connection
 ) -> None:
-    before = dump(server, "cwc_empty")
-    upgrade(server, "cwc_empty")
-    psql(server, "cwc_second", script_of("upgrade", "head"))
-    assert dump(server, "cwc_second") == dump(server, "cwc_empty")
-    psql(server, "cwc_second", script_of("downgrade", f"{REVISIONS[-1]}:base"))
-    assert dump(server, "cwc_second") == before
+    before = dump(server, "provenance_empty")
+    upgrade(server, "provenance_empty")
+    psql(server, "provenance_second", script_of("upgrade", "head"))
+    assert dump(server, "provenance_second") == dump(server, "provenance_empty")
+    psql(server, "provenance_second", script_of("downgrade", f"{REVISIONS[-1]}:base"))
+    assert dump(server, "provenance_second") == before
 
 
 def test_the_command_line_prints_the_same_script() -> None:
     printed = subprocess.run(
-        [sys.executable, "-m", "cwc_schema.migrations.cli", "sql"], check=True, capture_output=True, text=True
+        [sys.executable, "-m", "connector_provenance.migrations.cli", "sql"], check=True, capture_output=True, text=True
     ).stdout
     assert printed == script_of("upgrade", "head")
 
 
 def test_at_head_there_is_nothing_to_do(server: Server, empty: psycopg.Connection) -> None:
-    assert upgrade(server, "cwc_empty").count("upgrade ") == len(REVISIONS)
-    assert upgrade(server, "cwc_empty") == ""
+    assert upgrade(server, "provenance_empty").count("upgrade ") == len(REVISIONS)
+    assert upgrade(server, "provenance_empty") == ""
 
 
 def test_a_database_without_an_encoding_is_migrated_too(server: Server, empty: psycopg.Connection) -> None:
-    empty.execute("create database cwc_ascii encoding 'SQL_ASCII' template template0 locale 'C' owner deployer")
+    empty.execute("create database provenance_ascii encoding 'SQL_ASCII' template template0 locale 'C' owner deployer")
     try:
-        process = cwc_schema(server, "cwc_ascii", "upgrade")
+        process = command_line(server, "provenance_ascii", "upgrade")
         assert process.communicate(timeout=60)[1] == ""
     finally:
-        empty.execute("drop database cwc_ascii")
+        empty.execute("drop database provenance_ascii")
 
 
 def test_a_hosts_own_version_table_is_untouched(server: Server, empty: psycopg.Connection) -> None:
     empty.execute(
         "create table public.alembic_version (version_num varchar(32)); insert into alembic_version values ('x')"
     )
-    upgrade(server, "cwc_empty")
-    downgrade(server, "cwc_empty")
+    upgrade(server, "provenance_empty")
+    downgrade(server, "provenance_empty")
     assert scalar(empty, "select version_num from public.alembic_version") == "x"
+
+
+def test_public_may_execute_nothing_after_any_revision(server: Server, empty: psycopg.Connection) -> None:
+    for revision in REVISIONS:
+        upgrade(server, "provenance_empty", revision)
+        open_functions = empty.execute(
+            "select oid::regprocedure from pg_proc where pronamespace::regnamespace::text in ('core_api', 'tenancy')"
+            " and has_function_privilege('public', oid, 'execute')"
+        ).fetchall()
+        assert open_functions == [], revision
+
+
+@pytest.mark.usefixtures("database")  # its template has made the group roles
+def test_a_host_that_favours_somebody_gets_the_grants_of_any_other(
+    server: Server, database: str, empty: psycopg.Connection
+) -> None:
+    favour(empty)
+    upgrade(server, "provenance_empty")
+    assert grants(server, "provenance_empty") == grants(server, database)
+
+
+def favour(host: psycopg.Connection) -> None:
+    """Let the host's default privileges give everything that the deployer creates to roles that should not have it."""
+    for kind in ("tables", "sequences", "functions", "types", "schemas"):
+        host.execute(
+            f"alter default privileges for role {DEPLOYER} grant all on {kind}"
+            " to public, outsider_login, workspace_member"
+        )
+
+
+def grants(server: Server, dbname: str) -> list[str]:
+    """Return the grants and revokes of a database as pg_dump writes them."""
+    return [line for line in dump(server, dbname).splitlines() if line.startswith(("GRANT ", "REVOKE "))]
 
 
 @pytest.mark.usefixtures("database")  # its template has made the group roles
 def test_default_privileges_of_the_host_hand_out_nothing(server: Server, empty: psycopg.Connection) -> None:
-    for kind in ("tables", "sequences", "functions", "types", "schemas"):
-        empty.execute(
-            f"alter default privileges for role {DEPLOYER} grant all on {kind}"
-            " to public, outsider_login, workspace_member"
-        )
-    upgrade(server, "cwc_empty")
-    assert cli.main(["--database-url", server.url("cwc_empty"), "verify"]) == cli.DONE
-    downgrade(server, "cwc_empty")
+    favour(empty)
+    upgrade(server, "provenance_empty")
+    assert cli.main(["--database-url", server.url("provenance_empty"), "verify"]) == cli.DONE
+    downgrade(server, "provenance_empty")
 
 
 # The command line
@@ -168,7 +165,7 @@ def test_default_privileges_of_the_host_hand_out_nothing(server: Server, empty: 
 def test_status_and_verify_tell_a_pipeline_where_it_stands(
     server: Server, empty: psycopg.Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    url = ["--database-url", server.url("cwc_empty")]
+    url = ["--database-url", server.url("provenance_empty")]
     assert cli.main([*url, "status"]) == cli.main([*url, "verify"]) == cli.BEHIND
     assert scalar(empty, "select to_regnamespace('tenancy')") is None, "asking changes nothing"
     assert cli.main([*url, "upgrade"]) == cli.DONE
@@ -178,7 +175,7 @@ def test_status_and_verify_tell_a_pipeline_where_it_stands(
     assert "Traceback" not in "".join(capsys.readouterr())
 
 
-@pytest.mark.parametrize("program", [["alembic"], ["cwc_schema.migrations.cli"]])
+@pytest.mark.parametrize("program", [["alembic"], ["connector_provenance.migrations.cli"]])
 def test_without_a_database_url_nothing_is_invented(program: list[str]) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
     process = subprocess.run(
@@ -213,7 +210,7 @@ def test_a_wrong_url_is_a_message_without_the_password(
 )
 def test_a_wrong_command_line_is_a_message_and_never_looks_like_drift(arguments: list[str]) -> None:
     process = subprocess.run(
-        [sys.executable, "-m", "cwc_schema.migrations.cli", *arguments], capture_output=True, text=True
+        [sys.executable, "-m", "connector_provenance.migrations.cli", *arguments], capture_output=True, text=True
     )
     assert process.returncode == cli.FAILED
     assert process.stderr
@@ -226,10 +223,10 @@ def test_a_wrong_command_line_is_a_message_and_never_looks_like_drift(arguments:
 def test_a_deployer_without_privileges_changes_nothing(
     server: Server, empty: psycopg.Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = dump(server, "cwc_empty")
-    assert cli.main(["--database-url", server.url("cwc_empty", "outsider_login"), "upgrade"]) == cli.FAILED
-    assert "permission denied for database cwc_empty" in capsys.readouterr().err
-    assert dump(server, "cwc_empty") == before
+    before = dump(server, "provenance_empty")
+    assert cli.main(["--database-url", server.url("provenance_empty", "outsider_login"), "upgrade"]) == cli.FAILED
+    assert "permission denied for database provenance_empty" in capsys.readouterr().err
+    assert dump(server, "provenance_empty") == before
 
 
 # Other deployers, and accidents
@@ -238,8 +235,8 @@ def test_a_deployer_without_privileges_changes_nothing(
 def test_a_deployer_that_does_not_get_its_turn_says_so(
     server: Server, empty: psycopg.Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    empty.execute("select pg_advisory_lock(%s)", (0x6377_6373,))
-    url = ["--database-url", server.url("cwc_empty"), "--lock-wait", "0"]
+    empty.execute("select pg_advisory_lock(%s)", (0x636F_6E6E,))
+    url = ["--database-url", server.url("provenance_empty"), "--lock-wait", "0"]
     assert cli.main([*url, "upgrade"]) == cli.LOCKED
     assert "another deployer" in capsys.readouterr().err
     assert cli.main([*url, "status"]) == cli.BEHIND, "asking does not wait"

@@ -2,8 +2,9 @@
 
 import psycopg
 import pytest
-from conftest import ACME, DEPLOYER, Connect, scalar
+from helpers import ACME, Connect, scalar
 from psycopg import errors
+from servers import DEPLOYER
 
 TABLE = "core_api.company_workspace_connectors"
 
@@ -43,6 +44,13 @@ def test_the_owner_alone_writes_the_bindings(connect: Connect) -> None:
 
 def test_the_owner_does_not_inherit_the_definer(connect: Connect) -> None:
     assert scalar(connect(DEPLOYER), "select pg_has_role('tenancy_definer', 'usage')") is False
+
+
+@pytest.mark.parametrize("schema", ["core_api", "tenancy"])
+def test_the_definer_creates_nothing(schema: str, as_superuser: psycopg.Connection) -> None:
+    as_superuser.execute("set local role tenancy_definer")
+    with pytest.raises(errors.InsufficientPrivilege, match=f"permission denied for schema {schema}"):
+        as_superuser.execute(f"create table {schema}.mine ()")
 
 
 @pytest.mark.parametrize(

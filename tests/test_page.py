@@ -5,7 +5,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from conftest import ACME, GLOBEX, UNKNOWN, Connect, scalar
+from helpers import ACME, GLOBEX, UNKNOWN, Connect, become_member_without_use_of, force_row, scalar
 from psycopg import errors
 
 PAGE = "core_api.company_workspace_connectors_page"
@@ -202,29 +202,31 @@ def test_a_member_never_sees_a_deleted_row_and_the_sync_role_does(connect: Conne
     assert connect("sync_login", ACME).execute(query).fetchone() == (4, 1)
 
 
+def test_deleted_rows_take_no_place_on_the_page_of_who_does_not_use_the_sync_role(
+    as_superuser: psycopg.Connection,
+) -> None:
+    become_member_without_use_of(as_superuser, "connector_sync")
+    assert scalar(as_superuser, "select pg_has_role('connector_sync', 'member')")
+    visible = ids(as_superuser)
+    assert len(visible) == 3
+    assert page(as_superuser, page_limit=3) == visible
+
+
 @READERS
 @pytest.mark.parametrize(("company", "connector"), [(21, 101), (11, 201)])
 @pytest.mark.parametrize("workspace", [ACME, GLOBEX])
 def test_a_mixed_row_that_was_forced_in_is_on_nobodys_page(
     clone: psycopg.Connection, connect: Connect, login: str, company: int, connector: int, workspace: str
 ) -> None:
-    clone.execute("set session_replication_role = replica")
-    mixed = [
-        scalar(
-            clone,
-            f"insert into {TABLE} (company_pk, workspace_connector_pk, direction, created_at)"
-            " values (%s, %s, 'input', now() + interval '1 day') returning id",
-            company,
-            connector,
-        )
-        for _ in range(5)
-    ]
+    mixed = [force_row(clone, company, connector, "now() + interval '1 day'") for _ in range(5)]
     clone.commit()
     reader = connect(login, workspace, dbname=clone.info.dbname)
     visible = ids(reader)
     assert visible
     assert not set(mixed) & set(visible)
     assert walk(reader, page_limit=2) == visible
+    for size in range(1, len(visible) + 1):
+        assert page(reader, page_limit=size) == visible[:size], "a page is full, however many mixed rows lie between"
     with pytest.raises(errors.InvalidParameterValue):
         page(reader, after_id=mixed[0])
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import psycopg
 import pytest
-from conftest import Connect, Server, scalar
+from helpers import Connect, scalar
 from psycopg import ClientCursor
 from pytest_postgresql.janitor import DatabaseJanitor
+from servers import Server
 
 TABLE = "core_api.company_workspace_connectors"
 NEWEST = "order by created_at desc, pk desc"
@@ -81,13 +82,13 @@ def crowded(server: Server, schema_template: Any) -> Iterator[str]:
         password=server.password,
         host=server.host,
         port=server.port,
-        dbname="cwc_crowded",
+        dbname="provenance_crowded",
         template_dbname=schema_template.template_dbname,
     ):
-        with psycopg.connect(server.conninfo("cwc_crowded"), autocommit=True) as connection:
+        with psycopg.connect(server.conninfo("provenance_crowded"), autocommit=True) as connection:
             connection.execute(CROWD)
             connection.execute("vacuum analyze")
-        yield "cwc_crowded"
+        yield "provenance_crowded"
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
-from conftest import Connect, scalar, wait_until_blocked
+from helpers import Connect, scalar, wait_until_blocked
 from psycopg import IsolationLevel, errors
 
 TABLE = "core_api.company_workspace_connectors"

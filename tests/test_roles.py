@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from conftest import DEPLOYER, GROUPS, Server, cwc_schema, wait_until_blocked
+from deployer import command_line, wait_until_it_waits
 from psycopg import sql
+from servers import DEPLOYER, GROUPS, Server
 
 pytestmark = pytest.mark.usefixtures("no_group_roles")
 
@@ -16,44 +17,44 @@ def roles(connection: psycopg.Connection) -> set[str]:
 
 
 def run(server: Server, dbname: str, *arguments: str) -> str:
-    process = cwc_schema(server, dbname, *arguments)
+    process = command_line(server, dbname, *arguments)
     _, errors = process.communicate(timeout=60)
     return errors
 
 
 def test_the_roles_come_and_go_with_the_schema(server: Server, empty: psycopg.Connection) -> None:
-    assert run(server, "cwc_empty", "upgrade") == ""
+    assert run(server, "provenance_empty", "upgrade") == ""
     assert roles(empty) == set(GROUPS)
-    assert run(server, "cwc_empty", "downgrade", "base") == ""
+    assert run(server, "provenance_empty", "downgrade", "base") == ""
     assert roles(empty) == set()
 
 
 def test_no_group_role_can_log_in_or_go_round_the_policies(server: Server, empty: psycopg.Connection) -> None:
-    run(server, "cwc_empty", "upgrade")
+    run(server, "provenance_empty", "upgrade")
     found = empty.execute(
         "select rolcanlogin, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication from pg_roles"
         " where rolname = any(%s)",
         (list(GROUPS),),
     ).fetchall()
     assert set(found) == {(False,) * 6}
-    run(server, "cwc_empty", "downgrade", "base")
+    run(server, "provenance_empty", "downgrade", "base")
 
 
 def test_a_role_with_a_member_stays(server: Server, empty: psycopg.Connection) -> None:
-    run(server, "cwc_empty", "upgrade")
+    run(server, "provenance_empty", "upgrade")
     empty.execute("grant workspace_member to outsider_login")
-    run(server, "cwc_empty", "downgrade", "base")
+    run(server, "provenance_empty", "downgrade", "base")
     assert roles(empty) == {"workspace_member"}
 
 
 def test_a_role_that_another_database_uses_stays_until_that_one_is_done(
     server: Server, empty: psycopg.Connection, second: psycopg.Connection
 ) -> None:
-    for dbname in ("cwc_empty", "cwc_second"):
+    for dbname in ("provenance_empty", "provenance_second"):
         assert run(server, dbname, "upgrade") == ""
-    run(server, "cwc_empty", "downgrade", "base")
+    run(server, "provenance_empty", "downgrade", "base")
     assert roles(empty) == set(GROUPS)
-    run(server, "cwc_second", "downgrade", "base")
+    run(server, "provenance_second", "downgrade", "base")
     assert roles(empty) == set()
 
 
@@ -62,28 +63,22 @@ def test_two_databases_of_a_cluster_may_create_the_roles_at_the_same_moment(
 ) -> None:
     with psycopg.connect(server.conninfo("postgres")) as blocker:
         blocker.execute("create role workspace_member")
-        both = [cwc_schema(server, dbname, "upgrade") for dbname in ("cwc_empty", "cwc_second")]
-        for connection in (empty, second):
-            pid = None
-            while pid is None:
-                found = connection.execute(
-                    "select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-                ).fetchone()
-                pid = found and found[0]
-            wait_until_blocked(connection, pid)
+        both = [command_line(server, dbname, "upgrade") for dbname in ("provenance_empty", "provenance_second")]
+        for connection, process in zip((empty, second), both, strict=True):
+            wait_until_it_waits(connection, process)
         blocker.rollback()
     for process in both:
         _, errors = process.communicate(timeout=60)
         assert (process.returncode, errors) == (0, "")
     assert roles(empty) == set(GROUPS)
-    for dbname in ("cwc_empty", "cwc_second"):
+    for dbname in ("provenance_empty", "provenance_second"):
         run(server, dbname, "downgrade", "base")
 
 
 def test_a_role_that_exists_is_adopted_and_left(server: Server, empty: psycopg.Connection) -> None:
     empty.execute("create role hasura_service nologin")
-    assert run(server, "cwc_empty", "upgrade") == ""
-    run(server, "cwc_empty", "downgrade", "base")
+    assert run(server, "provenance_empty", "upgrade") == ""
+    run(server, "provenance_empty", "downgrade", "base")
     assert roles(empty) == {"hasura_service"}
 
 
@@ -102,7 +97,7 @@ def test_a_dangerous_role_is_refused_with_what_mends_it(
     attribute: str, mend: str, server: Server, empty: psycopg.Connection
 ) -> None:
     empty.execute(sql.SQL("create role workspace_member {}").format(sql.SQL(attribute)))
-    message = run(server, "cwc_empty", "upgrade")
+    message = run(server, "provenance_empty", "upgrade")
     assert "role workspace_member " in message
     assert mend in message
     assert empty.execute("select to_regnamespace('tenancy')").fetchone() == (None,), "nothing was changed"
@@ -121,7 +116,7 @@ def no_createrole(empty: psycopg.Connection) -> Iterator[None]:
 def test_a_deployer_that_may_not_create_roles_is_told_what_a_dba_must_run(
     server: Server, empty: psycopg.Connection
 ) -> None:
-    message = run(server, "cwc_empty", "upgrade")
+    message = run(server, "provenance_empty", "upgrade")
     for group in GROUPS:
         assert f"create role {group} nologin;" in message
     assert f"grant tenancy_definer to {DEPLOYER}" in message
@@ -132,13 +127,13 @@ def test_a_deployer_that_may_not_create_roles_is_told_what_a_dba_must_run(
 def test_a_deployer_that_may_not_create_roles_can_do_everything_once_a_dba_made_them(
     server: Server, empty: psycopg.Connection
 ) -> None:
-    process = cwc_schema(server, "cwc_empty", "sql", "--roles", DEPLOYER)
+    process = command_line(server, "provenance_empty", "sql", "--roles", DEPLOYER)
     script, _ = process.communicate()
     empty.execute(script)
-    assert run(server, "cwc_empty", "upgrade") == ""
+    assert run(server, "provenance_empty", "upgrade") == ""
     if empty.info.server_version < 160000:
         empty.execute(f"revoke tenancy_definer from {DEPLOYER}")
-    assert run(server, "cwc_empty", "verify") == ""
-    assert run(server, "cwc_empty", "downgrade", "base") == ""
+    assert run(server, "provenance_empty", "verify") == ""
+    assert run(server, "provenance_empty", "downgrade", "base") == ""
     assert roles(empty) == set(GROUPS)
     empty.execute(f"revoke tenancy_definer from {DEPLOYER}")

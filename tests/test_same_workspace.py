@@ -2,8 +2,9 @@
 
 import psycopg
 import pytest
-from conftest import ACME, GLOBEX, Connect, scalar
+from helpers import ACME, GLOBEX, Connect, force_row, scalar
 from psycopg import errors
+from servers import DEPLOYER
 
 TABLE = "core_api.company_workspace_connectors"
 MIXED = f"insert into {TABLE} (company_pk, workspace_connector_pk, direction) values (11, 201, 'input')"
@@ -53,8 +54,7 @@ def test_a_row_may_be_pointed_within_its_workspace(as_superuser: psycopg.Connect
 def test_a_mixed_row_forced_in_is_seen_by_no_tenant_but_by_the_view(
     clone: psycopg.Connection, connect: Connect
 ) -> None:
-    clone.execute("set session_replication_role = replica")
-    clone.execute(MIXED)
+    force_row(clone, 11, 201)
     clone.commit()
     for workspace, rows in ((ACME, 3), (GLOBEX, 2)):
         assert (
@@ -144,6 +144,19 @@ def test_the_foreign_key_alone_would_allow_the_replacement(
         (used,),
     )
     assert scalar(as_superuser, "select count(*) from tenancy.mixed_company_workspace_connectors") > 0
+
+
+@pytest.mark.parametrize(("parent", "used", "unused"), PARENTS)
+def test_a_parents_owner_is_refused_by_rows_that_it_cannot_see(
+    parent: str, used: int, unused: int, as_superuser: psycopg.Connection
+) -> None:
+    as_superuser.execute(f"alter table core_api.{parent} no force row level security")
+    as_superuser.execute(f"set local role {DEPLOYER}")
+    assert scalar(as_superuser, f"select count(*) from {TABLE}") == 0
+    move = f"update core_api.{parent} set workspace_pk = 2 where pk = %s"
+    assert as_superuser.execute(move, (unused,)).rowcount == 1
+    with pytest.raises(errors.CheckViolation, match=f"core_api.{parent}"):
+        as_superuser.execute(move, (used,))
 
 
 def test_a_parent_that_the_definer_cannot_see_refuses_new_rows(as_superuser: psycopg.Connection) -> None:

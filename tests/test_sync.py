@@ -2,7 +2,7 @@
 
 import psycopg
 import pytest
-from conftest import ACME, GLOBEX, Connect, scalar
+from helpers import ACME, GLOBEX, Connect, force_row, scalar
 from psycopg import errors
 
 TABLE = "core_api.company_workspace_connectors"
@@ -75,6 +75,23 @@ def test_the_sync_role_deletes_and_restores_rows_of_its_workspace_only(as_sync: 
     assert as_sync.execute(f"update {TABLE} set deleted_at = now()").rowcount == 4
     assert as_sync.execute(f"update {TABLE} set deleted_at = null").rowcount == 4
     assert as_sync.execute(f"update {TABLE} set deleted_at = now() where company_pk = 21").rowcount == 0
+
+
+@pytest.mark.parametrize("login", ["sync_login", "hasura_sync_login"])
+@pytest.mark.parametrize(
+    ("company", "connector"), [(11, 201), (21, 101)], ids=["another's connector", "another's company"]
+)
+def test_a_mixed_row_is_nobodys_to_delete_or_restore(
+    company: int, connector: int, login: str, clone: psycopg.Connection, connect: Connect
+) -> None:
+    force_row(clone, company, connector)
+    clone.commit()
+    for workspace, rows in ((ACME, 4), (GLOBEX, 3)):
+        # Without a condition: that would need the policies for select as well, and those are not the subject.
+        sync = connect(login, workspace, dbname=clone.info.dbname)
+        assert sync.execute(f"update {TABLE} set deleted_at = now()").rowcount == rows
+        assert sync.execute(f"update {TABLE} set deleted_at = null").rowcount == rows
+        sync.rollback()
 
 
 def test_a_deletion_can_return_the_row(as_sync: psycopg.Connection) -> None:

@@ -2,7 +2,7 @@
 
 import psycopg
 import pytest
-from conftest import scalar
+from helpers import scalar
 
 TABLE = "core_api.company_workspace_connectors"
 
@@ -77,7 +77,7 @@ def test_every_object_says_what_it_does(as_superuser: psycopg.Connection) -> Non
         union all
         select relname, relkind::text from pg_class
         where
-            relnamespace in (select oid from ours) and relkind in ('r', 'v') and relname <> 'cwc_schema_version'
+            relnamespace in (select oid from ours) and relkind in ('r', 'v') and relname <> 'schema_version'
             and obj_description(oid, 'pg_class') is null
         union all
         select attname, '' from pg_attribute

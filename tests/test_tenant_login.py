@@ -9,9 +9,11 @@ from collections.abc import Callable
 
 import psycopg
 import pytest
-from conftest import ACME, GLOBEX, PASSWORD, UNKNOWN, Connect, Server, scalar, upgrade
+from deployer import upgrade
+from helpers import ACME, GLOBEX, UNKNOWN, Connect, scalar
 from psycopg import errors
 from psycopg.sql import SQL, Identifier
+from servers import PASSWORD, Server
 
 COUNT = "select count(*) from core_api.company_workspace_connectors"
 INSERT = (

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import psycopg
 import pytest
-from conftest import ACME, Connect, scalar
+from helpers import ACME, Connect, scalar
 
 TABLE = "core_api.company_workspace_connectors"
 LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)

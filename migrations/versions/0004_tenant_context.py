@@ -3,7 +3,7 @@
 from connector_provenance.migrations import sqlfile
 
 revision = "0004_tenant_context"
-down_revision = "0003_roles"
+down_revision = "0003_workspace_connectors_index"
 
 
 def upgrade() -> None:

@@ -13,6 +13,7 @@ declare
     the_workspace integer;
     connectors integer[];
     batch integer[];
+    tried integer[];
     purged integer;
 begin
     if deleted_before is null or (batch_size between 1 and 100000) is not true then
@@ -78,6 +79,12 @@ begin
         where j.pk = any(batch) and j.deleted_at is not null and j.updated_at < deleted_before;
         get diagnostics purged = row_count;
         exit when purged > 0 or batch = '{}';
+        if batch = tried then
+            raise exception using
+                errcode = 'object_not_in_prerequisite_state',
+                message = 'rows that may be purged are not removed: a policy or a trigger keeps them';
+        end if;
+        tried := batch;
     end loop;
     return purged;
 end

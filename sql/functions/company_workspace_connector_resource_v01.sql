@@ -13,7 +13,11 @@ begin atomic
     from tenancy.company_identifiers as i
     where
         i.company_pk = (company_workspace_connector).company_pk
-        and i.workspace_connector_pk = (company_workspace_connector).workspace_connector_pk;
+        and i.workspace_connector_pk = (company_workspace_connector).workspace_connector_pk
+        -- Asked before any row is looked at, as in retrieve.
+        and (
+            (select pg_has_role('hasura_service', 'usage')) or (select tenancy.current_workspace_pk()) is not null
+        );
 end;
 comment on function core_api.company_workspace_connector_resource is
 'The row as a JSON:API resource object; null where its parents are not of the current workspace.';

@@ -20,7 +20,14 @@ begin atomic
             count(*) as active_rows
         from core_api.company_workspace_connectors as j
         where
-            j.deleted_at is null
+            -- Asked before any row is looked at, as in retrieve.
+            (select tenancy.current_workspace_pk()) is not null
+            and j.deleted_at is null
+            -- For who is in hasura_service too, and would count rows of which only the connector is the workspace's.
+            and (
+                (select not pg_has_role('hasura_service', 'usage'))
+                or exists (select from tenancy.current_workspace_companies as c where c.pk = j.company_pk)
+            )
             and (
                 company_workspace_connectors_counts.company_id is null
                 or j.company_pk = (

@@ -1,25 +1,19 @@
--- 0003 down: takes the grants back and drops the roles this package created, except those still used by a login or a database.
--- locks: none
+-- 0001 down: drops the roles this package created, except those still used by a login or a database.
+-- locks: ACCESS EXCLUSIVE on tenancy.managed_objects
 
-revoke all (pk, workspace_id) on core_api.workspaces from tenancy_definer;
-revoke all (pk, workspace_connector_id, workspace_pk) on core_api.workspace_connectors from tenancy_definer;
-revoke all on schema tenancy from tenancy_definer;
-revoke all on schema core_api
-from workspace_member, workspace_tenant, connector_sync, connector_retention, hasura_service, tenancy_definer;
+drop procedure tenancy.take_back;
 drop procedure tenancy.hand_to_definer;
 drop procedure tenancy.revoke_all;
+drop function tenancy.created;
+drop procedure tenancy.manage;
+drop table tenancy.managed_objects;
+revoke all on schema tenancy from tenancy_definer;
+comment on schema tenancy is null;
 
 do $$
 declare
     created_role text;
 begin
-    if tenancy.created('table', 'core_api.workspaces') then
-        revoke all on core_api.workspaces from workspace_member, connector_sync, hasura_service;
-    end if;
-    if tenancy.created('table', 'core_api.workspace_connectors') then
-        revoke all on core_api.workspace_connectors from workspace_member, connector_sync, hasura_service;
-    end if;
-
     -- A login that is a member uses the role; a role administrator, which is how its creator appears, does not.
     foreach created_role in array
         array[
@@ -28,7 +22,7 @@ begin
         ]
     loop
         continue when
-            shobj_description(to_regrole(created_role), 'pg_authid') not like 'connector-provenance: %'
+            (shobj_description(to_regrole(created_role), 'pg_authid') like 'connector-provenance: %') is not true
             or exists (
                 select
                 from pg_catalog.pg_auth_members as m

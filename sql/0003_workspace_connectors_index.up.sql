@@ -1,4 +1,4 @@
--- 0002: the unique index on (workspace_pk, pk) of workspace_connectors, built while the application writes.
+-- 0003: the unique index on (workspace_pk, pk) of workspace_connectors, built while the application writes.
 -- locks: SHARE UPDATE EXCLUSIVE on workspace_connectors while rows are read
 -- Statements between "next" lines run one by one, outside a transaction, as CREATE INDEX CONCURRENTLY demands.
 -- squawk-ignore-file ban-concurrent-index-creation-in-transaction

@@ -1,4 +1,4 @@
--- 0002 down: drops the index, unless it was there before.
+-- 0003 down: drops the index, unless it was there before.
 -- locks: ACCESS EXCLUSIVE on workspace_connectors
 
 do $$

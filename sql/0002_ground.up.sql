@@ -1,61 +1,7 @@
--- 0001: what every record type shares: schemas, workspaces, workspace_connectors and the enum, each created where it is missing.
+-- 0002: what every record type shares: schema, workspaces, workspace_connectors and the enum, each created where it is missing.
 -- locks: none
 
-comment on schema tenancy is
-'What consumers of core_api do not see: who the current workspace is, what belongs to it, '
-'and the guards that keep it so.';
-
-create table tenancy.managed_objects (
-    kind text not null,
-    name text not null,
-    created boolean not null,
-    constraint managed_objects_pkey primary key (kind, name)
-);
-comment on table tenancy.managed_objects is
-'Every object that this package either creates or finds: only what it created is given tenant policies of ours or '
-'dropped by a downgrade.';
-comment on column tenancy.managed_objects.created is
-'True: created here. False: adopted, so it stays as it was found.';
-
-create procedure tenancy.manage(kind text, variadic names text[])
-language sql
-begin atomic
-    insert into tenancy.managed_objects (kind, name, created)
-    select
-        manage.kind,
-        n.name,
-        case manage.kind
-            when 'schema' then to_regnamespace(n.name) is null
-            when 'type' then to_regtype(n.name) is null
-            when 'constraint' then not exists (
-                select
-                from pg_catalog.pg_constraint as c
-                where
-                    c.conrelid = to_regclass(split_part(n.name, ' on ', 2)) and c.conname = split_part(n.name, ' on ', 1)
-            )
-            when 'row security' then coalesce(
-                (select not c.relrowsecurity from pg_catalog.pg_class as c where c.oid = to_regclass(n.name)), true
-            )
-            when 'forced row security' then coalesce(
-                (select not c.relforcerowsecurity from pg_catalog.pg_class as c where c.oid = to_regclass(n.name)), true
-            )
-            else to_regclass(n.name) is null
-        end
-    from unnest(manage.names) as n (name);
-end;
-comment on procedure tenancy.manage is
-'For migrations: notes which of these objects are there already, so that they are adopted and the others created. A constraint is '
-'named "c on schema.table".';
-
-create function tenancy.created(kind text, name text)
-returns boolean
-language sql
-stable
-begin atomic
-    select o.created from tenancy.managed_objects as o where o.kind = created.kind and o.name = created.name;
-end;
-comment on function tenancy.created is
-'For migrations: whether this package created the object, as opposed to found it; null for one that it does not manage.';
+call tenancy.revoke_all('schema tenancy', 'table tenancy.managed_objects', 'table tenancy.schema_version');
 
 call tenancy.manage('schema', 'core_api');
 call tenancy.manage('table', 'core_api.workspaces', 'core_api.workspace_connectors');
@@ -113,3 +59,30 @@ begin
     end if;
 end
 $$;
+
+-- The same for what was created in core_api; what was adopted has been checked, and is the host's to grant.
+do $$
+begin
+    if tenancy.created('schema', 'core_api') then
+        call tenancy.revoke_all('schema core_api');
+    end if;
+    if tenancy.created('type', 'core_api.direction_enum') then
+        call tenancy.revoke_all('type core_api.direction_enum');
+    end if;
+    if tenancy.created('table', 'core_api.workspaces') then
+        call tenancy.revoke_all('table core_api.workspaces', 'sequence core_api.workspaces_pk_seq');
+        grant select on core_api.workspaces to workspace_member, connector_sync, hasura_service;
+    end if;
+    if tenancy.created('table', 'core_api.workspace_connectors') then
+        call tenancy.revoke_all('table core_api.workspace_connectors', 'sequence core_api.workspace_connectors_pk_seq');
+        grant select on core_api.workspace_connectors to workspace_member, connector_sync, hasura_service;
+    end if;
+end
+$$;
+
+-- workspace_tenant has it from workspace_member too; of its own, it cannot be dropped while this database relies on it.
+grant usage on schema core_api
+to workspace_member, workspace_tenant, connector_sync, connector_retention, hasura_service, tenancy_definer;
+grant usage on schema tenancy to tenancy_definer;
+grant select (pk, workspace_id) on core_api.workspaces to tenancy_definer;
+grant select (pk, workspace_connector_id, workspace_pk) on core_api.workspace_connectors to tenancy_definer;

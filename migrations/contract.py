@@ -1,0 +1,214 @@
+"""The contract: what the catalog says of a database just migrated, read by the checks in ``sql/checks`` and never written by hand."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from connector_provenance.migrations import sqlfile
+
+CHECKS = "sql/checks"
+
+
+@dataclass(frozen=True, order=True)
+class Fact:
+    """One row of the contract: what an object is, and the created object without which it does not apply."""
+
+    section: str
+    object: str
+    definition: str
+    only_with: str | None = None
+
+    def line(self) -> str:
+        """Return the fact as a row of SQL's ``values``."""
+        cells = (self.section, self.object, self.definition, self.only_with)
+        return f"({', '.join('null' if cell is None else quote(cell) for cell in cells)})"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Where a database is not what the contract says; ``found`` or ``wanted`` is None where there is no such object."""
+
+    section: str
+    object: str
+    found: str | None
+    wanted: str | None
+    mend: str | None = None
+    severity: str = "drift"
+
+    def text(self) -> str:
+        """Return the difference in one line, in the words of ``sql/verify.sql``."""
+        return f"{self.object}: found {self.found or 'none'}; the contract says {self.wanted or 'none'}"
+
+
+def quote(text: str) -> str:
+    """Return a literal of SQL, whatever the server's settings say of backslashes."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def found(rows: str, scope: str = "00_scope.sql", skip: str = "00") -> str:
+    """Return the common table expressions ``contract`` … ``found``.
+
+    :param rows: the contract's, as they stand after ``values``; at least one.
+    :param scope: the file that says which tables are looked at.
+    :param skip: a regular expression for the names of checks that are left out.
+    """
+    checks = sorted((sqlfile.ROOT / CHECKS).glob("*.sql"))
+    union = "\nunion all\n".join(
+        f"select\n{quote(path.stem)} as section,\nf.*\nfrom (\n{path.read_text(encoding='utf-8').rstrip()}\n) as f"
+        for path in checks
+        if not re.match(skip, path.name)
+    )
+    return (
+        f"contract (section, object, definition, only_with) as (\nvalues\n{rows}\n),\n\n"
+        f"{sqlfile.read(f'{CHECKS}/{scope}').rstrip()},\n\nfound as (\n{union}\n)"
+    )
+
+
+DIFFERENCES = """select
+coalesce(c.section, f.section) as section,
+coalesce(c.object, f.object) as object,
+f.definition as found,
+c.definition as wanted
+from (
+    select k.* from contract as k
+    where
+        k.only_with is null
+        or exists (select from managed as m where m.thing = k.only_with and m.created)
+        -- The host's own row-level security on an adopted parent would blind the guards without this.
+        or exists (
+            select from scope as s
+            inner join pg_catalog.pg_class as t on s.relation = t.oid and t.relrowsecurity
+            where 'policy definer_reads_every_row on ' || s.relation::regclass = k.object
+        )
+) as c
+full join found as f on c.object = f.object
+where
+    c.definition is distinct from f.definition
+    and not (c.object is null and coalesce(f.lenient, false))
+    and regexp_replace(c.definition, ', body [0-9a-f]{32}$', ', body of an adopted table') is distinct from f.definition
+order by 1, 2"""
+
+
+def compile_verify(rows: Iterable[Fact]) -> str:
+    """Return the text of ``sql/verify.sql``, which psql runs without Python.
+
+    :param rows: what :func:`read` found on a database just migrated.
+    """
+    frame = sqlfile.read(f"{CHECKS}/verify.sql.in")
+    begin, end = "-- query\n", "-- end of query\n"
+    lines = ",\n".join(fact.line() for fact in sorted(rows))
+    return frame.replace(begin + end, f"{begin}with\n{found(lines)}\n\n{DIFFERENCES}\n{end}")
+
+
+def read(connection: sa.Connection, functions: Iterable[str]) -> list[Fact]:
+    """Read the facts of a migrated database.
+
+    :param functions: the signatures of this package's functions in ``core_api``, as ``regprocedure`` prints them.
+    """
+    names = ",\n".join(Fact("", f"function {name}", "").line() for name in ["", *functions])
+    rows = _select(connection, f"with\n{found(names)}\nselect section, object, definition, thing from found")
+    return [Fact(*row) for row in rows]
+
+
+def differences(connection: sa.Connection) -> list[Difference]:
+    """Compare a migrated database with the contract.
+
+    :raises sqlalchemy.exc.DBAPIError: it lacks what the checks themselves refer to; ``sql/verify.sql`` says what.
+    """
+    text = sqlfile.read("sql/verify.sql")
+    select = text[text.index("-- query\n") : text.index("-- end of query\n")]
+    return [Difference(*row) for row in _select(connection, select)]
+
+
+PREFLIGHT = """select
+coalesce(c.section, f.section) as section,
+coalesce(c.object, f.object) as object,
+f.definition as found,
+c.definition as wanted
+from (select k.* from contract as k where k.only_with is null) as c
+full join found as f on c.object = f.object
+where
+    c.definition is distinct from f.definition
+    and case
+        when f.object is null then
+            -- What is missing from a table that exists, and that no revision adds.
+            exists (
+                select from scope as s
+                where
+                    (c.section = '20_columns' and c.object like format('column %s.%%', s.relation::regclass))
+                    or (
+                        c.section = '30_constraints' and c.definition !~ '^FOREIGN KEY'
+                        and c.object like '% on ' || s.relation::regclass
+                    )
+            )
+        else c.object is not null or not coalesce(f.lenient, false)
+    end
+    and (c.object is not null or f.thing is not null)
+    and (f.section <> '10_objects' or f.object like 'type %') is not false
+    and f.object !~ '^grant (delete|truncate) on .* to its owner$' is not false
+order by 1, 2"""
+
+
+def preflight(connection: sa.Connection) -> list[Difference]:
+    """Compare the tables that a database has before this package manages them with the contract.
+
+    Reads the catalog, and writes nothing: a standby can be asked too.
+    """
+    managed = "select name from tenancy.managed_objects" if _has_tenancy(connection) else "select null where false"
+    known = {row[0] for row in _select(connection, managed)}
+    rows = [
+        fact.line()
+        for fact in facts()
+        if not any(re.search(rf"\b{re.escape(name)}\b", fact.line()) for name in known if name != "core_api")
+    ]
+    if not rows:
+        return []
+    text = found(",\n".join(rows), "preflight_scope.sql.in", "00|7|9")
+    return [Difference(*row) for row in _select(connection, f"with\n{text}\n\n{PREFLIGHT}")]
+
+
+def facts() -> list[Fact]:
+    """Return the contract."""
+    text = sqlfile.read("sql/verify.sql")
+    start = text.index("values\n", text.index("-- query\n")) + len("values\n")
+    cell = r"(?:'((?:[^']|'')*)'|null)"
+    rows = re.findall(rf"^\({cell}, {cell}, {cell}, {cell}\),?$", text[start : text.index("\n),\n", start)], re.M)
+    return [Fact(*(value.replace("''", "'") for value in row[:3]), row[3].replace("''", "'") or None) for row in rows]
+
+
+def _has_tenancy(connection: sa.Connection) -> bool:
+    return bool(connection.exec_driver_sql("select to_regclass('tenancy.managed_objects') is not null").scalar())
+
+
+def _select(connection: sa.Connection, text: str) -> list[sa.Row]:
+    """Run a SELECT with PostgreSQL printing definitions as the contract does, until the transaction ends."""
+    connection.exec_driver_sql(
+        "select set_config('search_path', '', true), set_config('quote_all_identifiers', 'off', true)"
+    )
+    return list(connection.exec_driver_sql(text.replace("%", "%%")))
+
+
+# Stand-ins until the real ones come: what the command line asks for.
+
+
+def verify(connection: sa.Connection, *, rows: bool) -> list[Difference]:
+    """Return where a migrated database differs."""
+    return differences(connection)
+
+
+def mend(connection: sa.Connection) -> str:
+    """Return the SQL that leads back to the contract."""
+    return "".join(f"-- {each.text()}\n" for each in differences(connection))
+
+
+def plan(connection: sa.Connection, revision: str) -> list[dict[str, Any]]:
+    """Return what an upgrade to the revision would do, revision by revision."""
+    return []
+
+
+def status(connection: sa.Connection) -> dict[str, Any]:
+    """Return figures for a dashboard."""
+    return {}

