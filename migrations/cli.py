@@ -198,14 +198,14 @@ def ask(config: Config, question: Callable[[str | None, sa.Connection], None]) -
 def examine(options: argparse.Namespace, config: Config, outcome: Outcome) -> None:
     """Run ``plan``, ``status`` or ``verify``."""
     script = ScriptDirectory.from_config(config)
-    upto = options.revision or "head"
+    upto = script.get_revision(options.revision or "head")
 
     def question(revision: str | None, connection: sa.Connection) -> None:
-        missing = list(script.iterate_revisions(upto, revision or "base"))[::-1]
+        missing = list(script.iterate_revisions(upto.revision, revision or "base"))[::-1]
         outcome.pending = [{"revision": step.revision, "summary": step.doc} for step in missing]
         if options.command == "plan":
             found = contract.preflight(connection) if missing else []
-            outcome.answer["plan"] = contract.plan(connection, upto) if missing else []
+            outcome.answer["plan"] = contract.plan(connection, upto.revision) if missing else []
             outcome.text = "".join(f"{line}\n" for line in _lines_of(outcome.answer["plan"]))
             outcome.message = "nothing to do" if not missing else f"{len(missing)} revisions can be applied"
             bad, refusal = REFUSED, "an upgrade would be refused by the preflight"
