@@ -198,14 +198,16 @@ def ask(config: Config, question: Callable[[str | None, sa.Connection], None]) -
 def examine(options: argparse.Namespace, config: Config, outcome: Outcome) -> None:
     """Run ``plan``, ``status`` or ``verify``."""
     script = ScriptDirectory.from_config(config)
-    upto = script.get_revision(options.revision or "head")
+    steps = list(script.walk_revisions())[::-1]
+    names = [step.revision for step in steps]
+    upto = script.get_revision(options.revision or "head").revision
 
     def question(revision: str | None, connection: sa.Connection) -> None:
-        missing = list(script.iterate_revisions(upto.revision, revision or "base"))[::-1]
+        missing = steps[names.index(revision) + 1 if revision else 0 : names.index(upto) + 1]
         outcome.pending = [{"revision": step.revision, "summary": step.doc} for step in missing]
         if options.command == "plan":
             found = contract.preflight(connection) if missing else []
-            outcome.answer["plan"] = contract.plan(connection, upto.revision) if missing else []
+            outcome.answer["plan"] = contract.plan(connection, upto) if missing else []
             outcome.text = "".join(f"{line}\n" for line in _lines_of(outcome.answer["plan"]))
             outcome.message = "nothing to do" if not missing else f"{len(missing)} revisions can be applied"
             bad, refusal = REFUSED, "an upgrade would be refused by the preflight"
@@ -288,10 +290,8 @@ def run(options: argparse.Namespace, url: str | None, output: Output) -> Outcome
         failure = error
         outcome.code, outcome.message = getattr(error, "code", FAILED), str(error)
     except KeyboardInterrupt:
-        outcome.code, outcome.message = (
-            FAILED,
-            f"interrupted{f' in {asked.doing}, which is undone' if asked.doing else ''}",
-        )
+        undone = f" in {asked.doing}; {asked.left or 'it is undone'}" if asked.doing else ""
+        outcome.code, outcome.message = FAILED, f"interrupted{undone}"
     except Exception as error:
         failure = error
         what = re.sub(r"//\S*@", "//", " ".join(str(error).split()))
@@ -355,7 +355,8 @@ def outcomes_of(arguments: list[str], output: Output) -> Iterator[Outcome]:
         yield Outcome(code=FAILED, message=f"{error}; see connector-provenance --help")
         return
     if options.help or options.version:
-        named = f"connector-provenance {version('connector-provenance')}\n"
+        newest = ScriptDirectory.from_config(configuration(Run())).get_current_head()
+        named = f"connector-provenance {version('connector-provenance')} ({newest})\n"
         yield Outcome(message="", text=parser().format_help() if options.help else named)
         return
     for url in [None] if options.command == "sql" else options.database_url or [None]:

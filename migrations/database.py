@@ -100,6 +100,8 @@ class Run:
     """Answer: the revision that is committed, None if there is none."""
     doing: str | None = None
     """Answer: the revision at work, or that failed."""
+    left: str = ""
+    """Answer: what a failed revision left that could not be undone, in words."""
     applied: list[dict[str, str | float]] = field(default_factory=list)
     """Answer: revisions applied or undone: ``revision``, ``direction`` and ``milliseconds``."""
 
@@ -180,8 +182,8 @@ def message_of(error: BaseException) -> str:
 ADVICE: dict[type[psycopg.Error], str] = {
     psycopg.errors.ReadOnlySqlTransaction: "this is a standby, or default_transaction_read_only is on for the role or the"
     " database",
-    psycopg.errors.InsufficientPrivilege: "a deployer needs CREATE on the database, the tables that exist, and CREATEROLE or"
-    " roles made before: connector-provenance sql --roles",
+    psycopg.errors.InsufficientPrivilege: "log in as the tables' owner; a deployer also needs CREATE on the database, and"
+    " CREATEROLE or roles made before: connector-provenance sql --roles",
 }
 
 

@@ -48,7 +48,7 @@ UNFINISHED = sa.text(
 DROPPED = sa.text(
     "select c.oid::regclass::text, c.relforcerowsecurity from tenancy.managed_objects as o"
     " inner join pg_catalog.pg_class as c on c.oid = to_regclass(o.name)"
-    " where o.kind = 'table' and o.created and o.name = any(:tables)"
+    " where o.kind = 'table' and o.created and o.name = any(:tables) order by array_position(:tables, o.name)"
 )
 
 
@@ -188,9 +188,11 @@ def migrate(run: Run, connection: sa.Connection, other: sa.Connection, steps_of:
                     context.run_migrations()
                 return
             except BaseException as error:
-                failure = error
+                # leaving an autocommit block raises once more where the session is gone
+                masked = isinstance(error, sa.exc.PendingRollbackError) and error.__context__
+                failure = masked or error
         waited = watch.waited
-        left = clear_up(run, connection, other)
+        clear_up(run, connection, other)
         vain = isinstance(failure, sa.exc.OperationalError) and isinstance(
             failure.orig, (LockNotAvailable, DeadlockDetected, QueryCanceled)
         )
@@ -198,7 +200,7 @@ def migrate(run: Run, connection: sa.Connection, other: sa.Connection, steps_of:
             raise failure
         if not pauses or waited > run.build_wait:
             raise LockNotObtainedError(
-                f"{run.doing}: gave up waiting after {waited:.0f} s; {left or 'nothing is half done'}. {watch.blockers}"
+                f"{run.doing}: gave up waiting after {waited:.0f} s; {run.left or 'nothing is half done'}. {watch.blockers}"
             ) from failure
         run.say(f"{run.doing}: trying again in {pauses[0]} s. {watch.blockers}")
         time.sleep(pauses.pop(0))
@@ -211,7 +213,8 @@ def work(run: Run, steps: list[Any]) -> Iterator[Any]:
         info = steps[0].info
         run.doing = info.up_revision_id
         yield steps[0]
-        verb, took = "upgrade" if info.is_upgrade else "downgrade", round((time.monotonic() - started) * 1000, 1)
+        verb = "stamp" if info.is_stamp else "upgrade" if info.is_upgrade else "downgrade"
+        took = round((time.monotonic() - started) * 1000, 1)
         steps.pop(0)
         run.revision = ", ".join(info.destination_revision_ids) or None
         run.applied.append({"revision": run.doing, "direction": verb, "milliseconds": took})
@@ -219,15 +222,12 @@ def work(run: Run, steps: list[Any]) -> Iterator[Any]:
     run.doing = None
 
 
-def clear_up(run: Run, connection: sa.Connection, other: sa.Connection) -> str:
-    """Undo what a failed step left: its transaction, indexes that it was building, the version table of no revision.
-
-    :return: what could not be undone, in words; empty if all was.
-    """
+def clear_up(run: Run, connection: sa.Connection, other: sa.Connection) -> None:
+    """Undo what a failed step left: its transaction, indexes that it was building, the version table of no revision."""
     left: list[str] = []
     with suppress(sa.exc.SQLAlchemyError):
         connection.rollback()
-    with suppress(sa.exc.SQLAlchemyError):  # the server is gone, or there is nothing to look at yet
+    with suppress(sa.exc.SQLAlchemyError):  # the server is gone
         other.execute(sqlfile.ddl("sql/0000_session.up.sql"))
         if run.revision is None:
             other.execute(sqlfile.ddl("sql/0000_schema.down.sql"))
@@ -237,11 +237,8 @@ def clear_up(run: Run, connection: sa.Connection, other: sa.Connection) -> str:
         with suppress(sa.exc.SQLAlchemyError):
             other.exec_driver_sql(f"drop index {name}")
             left.remove(name)
-    return (
-        f"index {', '.join(left)} is unfinished and in use, so it stays: the next upgrade drops and builds it"
-        if left
-        else ""
-    )
+    named = f"index {', '.join(left)} is unfinished and locked, so it stays: the next upgrade drops and builds it"
+    run.left = named if left else ""
 
 
 def refuse_rows(connection: sa.Connection, steps: Sequence[Any]) -> None:

@@ -253,3 +253,304 @@ def test_every_state_has_its_exit_code(
     assert re.search(r":\d+/provenance_\w+$", outcome["database"])
     assert "\n" not in outcome["message"]
     assert (scalar(empty, "select to_regclass('core_api.workspaces')")) is None, "nothing was changed"
+
+
+# What went wrong first
+
+
+def test_the_first_error_is_named_with_its_revision_and_its_file(
+    run: Run, server: Server, empty: psycopg.Connection
+) -> None:
+    empty.execute(
+        "create function public.refuse() returns event_trigger language plpgsql as"
+        " $$ begin raise exception 'no views here' using detail = 'by order', hint = 'ask'; end $$;"
+        "create event trigger refuse on ddl_command_start when tag in ('CREATE VIEW') execute function public.refuse()"
+    )
+    found = run("upgrade", url=server.url("provenance_empty"))
+    assert found.code == cli.FAILED
+    said = found.err.strip().rpartition("/provenance_empty: ")[2]
+    assert said == "0005_shared (sql/0005_shared.up.sql): no views here; by order; ask"
+    assert version_of(empty) == "0004_tenant_context"
+
+
+def test_a_schema_of_another_owner_is_named(run: Run, server: Server, empty: psycopg.Connection) -> None:
+    empty.execute("create schema tenancy")
+    found = run("upgrade", url=server.url("provenance_empty"))
+    assert found.code == cli.FAILED
+    assert "permission denied for schema tenancy; log in as the tables' owner; a deployer also needs CREATE" in found.err
+
+
+def test_without_a_right_on_the_database_nothing_is_left(run: Run, server: Server, empty: psycopg.Connection) -> None:
+    empty.execute("create table public.before (); create type public.trap as enum ()")
+    empty.execute(
+        "create function public.refuse() returns event_trigger language plpgsql as"
+        " $$ begin raise exception 'no procedures here'; end $$;"
+        "create event trigger refuse on ddl_command_start when tag in ('CREATE PROCEDURE')"
+        " execute function public.refuse()"
+    )
+    assert run("upgrade", url=server.url("provenance_empty")).code == cli.FAILED
+    assert scalar(empty, "select to_regnamespace('tenancy')") is None
+
+
+@pytest.mark.parametrize("command", ["status", "verify", "plan", "upgrade"])
+def test_a_roles_timeouts_do_not_cut_a_command(
+    command: str, run: Run, server: Server, empty: psycopg.Connection, at_head: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sleep(connection: Any, *_: object, **__: object) -> list[Any]:
+        connection.exec_driver_sql("select pg_sleep(0.2)")
+        return []
+
+    monkeypatch.setattr(contract, "verify", sleep)
+    monkeypatch.setattr(contract, "preflight", sleep)
+    url = at_head if command in ("status", "verify") else server.url("provenance_empty")
+    hurried = url + ("%20" if "options" in url else "&options=") + "-cstatement_timeout%3D100"
+    assert run(command, *["0001"] * (command == "upgrade"), url=hurried).code == cli.DONE
+
+
+def test_what_nobody_foresaw_is_one_line_too(run: Run, at_head: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> list[Any]:
+        raise KeyError(f"postgresql://u:{SECRET}@h/d\nand more")
+
+    monkeypatch.setattr(contract, "verify", fail)
+    found = run("verify", url=at_head)
+    assert (found.code, found.err.count("\n")) == (cli.FAILED, 1)
+    assert "KeyError: 'postgresql://h/d\\nand more'; --debug shows where" in found.err
+    assert "Traceback" in run("verify", "--debug", url=at_head).err
+
+
+# A contract that is not kept
+
+
+def test_every_difference_is_printed_and_what_mends_it_alone_on_standard_output(
+    run: Run, at_head: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = contract.Difference("", "table a", "this", "that")
+    warning = contract.Difference("", "server", "15.1", "15.18", severity="warning")
+    monkeypatch.setattr(contract, "verify", lambda *_, **__: [found, warning])
+    monkeypatch.setattr(contract, "mend", lambda _: "alter table a;\n")
+    for command in ("status", "verify"):
+        result = run(command, url=at_head)
+        assert (result.code, result.out) == (cli.DRIFT, "")
+        assert f"drift: the database is not what the contract says\n  {found.text()}\n" in result.err
+        assert f"warning: {warning.text()}\n" in result.err
+    result = run("verify", "--mend", url=at_head)
+    assert (result.code, result.out) == (cli.DRIFT, "alter table a;\n")
+    [outcome] = run("verify", "--mend", "--json", url=at_head).document["databases"]
+    assert (outcome["differences"][0]["text"], outcome["warnings"]) == (found.text(), [warning.text()])
+    assert outcome["answer"]["mend"] == "alter table a;\n"
+    monkeypatch.setattr(contract, "verify", lambda *_, **__: [warning])
+    assert run("verify", url=at_head).code == cli.DONE
+
+
+def test_a_refused_preflight_changes_nothing(
+    run: Run, server: Server, empty: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = server.url("provenance_empty")
+    found = contract.Difference("", "table a", "this", "that")
+    monkeypatch.setattr(contract, "preflight", lambda _: [found])
+    for command, says in {"upgrade": "refused by the preflight; nothing was changed", "plan": "would be refused"}.items():
+        result = run(command, url=url)
+        assert result.code == cli.REFUSED
+        assert re.search(rf"{says}.*\n  {found.text()}\n", result.err)
+        [outcome] = run(command, "--json", url=url).document["databases"]
+        assert (outcome["code"], outcome["differences"][0]["text"]) == (cli.REFUSED, found.text())
+    assert scalar(empty, "select to_regnamespace('tenancy')") is None
+    monkeypatch.setattr(contract, "preflight", lambda _: [contract.Difference("", "a", "", "", severity="warning")])
+    assert run("upgrade", "0001", url=url).code == cli.DONE, "a warning refuses nothing"
+
+
+# Rows that a downgrade would drop
+
+
+def test_a_downgrade_counts_the_rows_that_it_would_drop_and_refuses(
+    run: Run, server: Server, clone: psycopg.Connection
+) -> None:
+    url = server.url(clone.info.dbname)
+    for revision in ("base", "0002", "0001"):
+        found = run("downgrade", revision, url=url)
+        assert found.code == cli.REFUSED
+        assert f"{TABLE} has 7 rows; core_api.companies has 6 rows" in found.err
+        assert "nothing was changed: --drop-rows drops them" in found.err
+    assert "core_api.workspaces has 2 rows" in run("downgrade", "base", url=url).err
+    assert (version_of(clone), scalar(clone, f"select count(*) from {TABLE}")) == (HEAD, 7)
+    assert scalar(clone, "select relforcerowsecurity from pg_class where oid = %s::regclass", TABLE)
+    clone.commit()
+    assert run("downgrade", "0007", url=url).code == cli.DONE, "nothing is dropped before 0006"
+    assert run("downgrade", "base", "--drop-rows", url=url).code == cli.DONE
+    assert scalar(clone, "select to_regclass('core_api.workspaces')") is None
+    clone.commit()
+
+
+def test_a_table_without_rows_and_a_table_of_the_hosts_are_given_back_without_a_question(
+    run: Run, server: Server, empty: psycopg.Connection
+) -> None:
+    url = server.url("provenance_empty")
+    PARENTS.build(empty)
+    empty.execute("insert into core_api.workspaces (pk) values (1)")
+    upgrade(server, "provenance_empty")
+    assert run("downgrade", "base", url=url).code == cli.DONE
+    assert scalar(empty, "select count(*) from core_api.workspaces") == 1
+
+
+def test_alembics_own_downgrade_asks_for_the_same_word(server: Server, clone: psycopg.Connection) -> None:
+    def alembic(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "alembic", *arguments],
+            cwd=sqlfile.ROOT,
+            env={**os.environ, "DATABASE_URL": server.url(clone.info.dbname)},
+            capture_output=True,
+            text=True,
+        )
+
+    refused = alembic("downgrade", "base")
+    assert (refused.returncode != 0, f"{TABLE} has 7 rows" in " ".join(refused.stderr.split())) == (True, True)
+    assert alembic("-x", "drop-rows=yes", "downgrade", "base").returncode == 0
+
+
+# Outputs that cannot be written, and interruptions
+
+
+def test_a_full_disk_is_told_and_stops_no_migration(server: Server, empty: psycopg.Connection) -> None:
+    with open("/dev/full", "w") as full:
+        for arguments, expected in ((["sql"], None), (["upgrade"], HEAD), (["upgrade", "--json"], HEAD), (["--help"], HEAD)):
+            process = subprocess.Popen(
+                [sys.executable, "-m", "connector_provenance", *arguments],
+                env={**os.environ, "DATABASE_URL": server.url("provenance_empty")},
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            errors = process.communicate(timeout=60)[1]
+            assert process.returncode == cli.FAILED
+            assert re.fullmatch("connector-provenance: standard output: .*No space left on device\n", errors)
+            assert version_of(empty) == expected
+
+
+def test_a_closed_pipe_is_told_and_a_closed_standard_error_bothers_nobody(run: Run, at_head: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "connector_provenance", "sql"]
+    with open(writer, "w") as pipe:
+        process = subprocess.run(command, stdout=pipe, stderr=subprocess.PIPE, text=True)
+    assert process.returncode == cli.FAILED
+    assert process.stderr == "connector-provenance: standard output: [Errno 32] Broken pipe\n"
+    with open("/dev/full", "w") as full:
+        assert subprocess.run([*command, "nowhere"], stderr=full, stdout=subprocess.PIPE).returncode == cli.FAILED
+
+
+@pytest.fixture
+def snapshot(server: Server, empty: psycopg.Connection) -> Iterator[psycopg.Connection]:
+    """A transaction of another application that is older than what comes, for which CREATE INDEX CONCURRENTLY waits."""
+    with psycopg.connect(server.conninfo("provenance_empty"), application_name="billing") as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.execute("select 1")
+        yield connection
+        connection.rollback()
+
+
+UNFINISHED = "select count(*) from pg_index where not indisvalid"
+INDEX = "0003_workspace_connectors_index"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_upgrade_leaves_nothing_half_done(
+    number: int, run: Run, server: Server, empty: psycopg.Connection, snapshot: psycopg.Connection
+) -> None:
+    def interrupt() -> None:
+        waiting = "select count(*) from pg_stat_activity where %s = any(pg_blocking_pids(pid))"
+        wait_until(lambda: scalar(empty, waiting, snapshot.info.backend_pid), "the build never waited")
+        assert scalar(empty, UNFINISHED) == 1
+        os.kill(os.getpid(), number)
+
+    upgrade(server, "provenance_empty", "0002")
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    found = run("upgrade", url=server.url("provenance_empty"))
+    thread.join()
+    assert found.code == cli.FAILED
+    assert f"interrupted in {INDEX}; it is undone\n" in found.err
+    assert (scalar(empty, UNFINISHED), version_of(empty)) == (0, "0002_ground")
+
+
+def test_the_wait_for_old_transactions_is_bounded_told_and_leaves_no_index(
+    run: Run, server: Server, empty: psycopg.Connection, snapshot: psycopg.Connection
+) -> None:
+    found = run("upgrade", "--build-wait", "0.3", url=server.url("provenance_empty"))
+    assert found.code == cli.LOCKED
+    who = f"pid {snapshot.info.backend_pid} (user {server.user}, application billing, query since "
+    assert f"{INDEX}: waiting for {who}" in found.err
+    assert re.search(rf"{INDEX}: gave up waiting after 0 s; nothing is half done. Held by {re.escape(who)}", found.err)
+    assert (scalar(empty, UNFINISHED), version_of(empty)) == (0, "0002_ground")
+    snapshot.rollback()
+    assert run("upgrade", url=server.url("provenance_empty")).code == cli.DONE
+
+
+def test_an_unfinished_index_that_cannot_be_dropped_is_named(
+    run: Run, server: Server, empty: psycopg.Connection
+) -> None:
+    upgrade(server, "provenance_empty", "0002")
+    with psycopg.connect(server.conninfo("provenance_empty")) as writer:
+        writer.execute("insert into core_api.workspaces (pk) values (1)")
+        writer.execute("insert into core_api.workspace_connectors (workspace_pk) values (1)")
+        found = run("upgrade", "--build-wait", "0.3", url=server.url("provenance_empty"))
+        assert found.code == cli.LOCKED
+        name = "core_api.workspace_connectors_workspace_pk_pk_unique"
+        assert f"index {name} is unfinished and locked, so it stays: the next upgrade drops and builds it" in found.err
+        assert scalar(empty, UNFINISHED) == 1
+    assert run("upgrade", url=server.url("provenance_empty")).code == cli.DONE
+    assert scalar(empty, UNFINISHED) == 0
+
+
+# The ways to say it
+
+
+def test_options_stand_before_and_after_the_command(run: Run, at_head: str) -> None:
+    for line in (["--json", "--database-url", at_head, "status"], ["status", "--json", "--database-url", at_head]):
+        assert run(*line).document["databases"][0]["revision"] == HEAD
+    both = ["--database-url", at_head, "status", "--json", "--database-url", at_head]
+    assert len(run(*both).document["databases"]) == 2
+
+
+def test_it_says_its_version_and_how_it_is_used(run: Run) -> None:
+    assert run("--version").out == f"connector-provenance {version('connector-provenance')} ({HEAD})\n"
+    assert run("sql", "--version").code == cli.DONE
+    shown = run("--help")
+    assert shown.code == cli.DONE
+    assert all(word in shown.out for word in (*cli.COMMANDS, "--mend", "--drop-rows", "6 the database is ahead"))
+
+
+def test_libpqs_own_ways_to_name_a_database_work_and_the_report_says_which_it_was(
+    run: Run, server: Server, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = f"{server.host}:{server.port}/{database}"
+    services = tmp_path / "services"
+    services.write_text(
+        f"[here]\nhost={server.host}\nport={server.port}\ndbname={database}\nuser={DEPLOYER}\npassword=test\n"
+    )
+    monkeypatch.setenv("PGSERVICEFILE", str(services))
+    passwords = tmp_path / "passwords"
+    passwords.write_text(f"*:*:*:{DEPLOYER}:test\n")
+    passwords.chmod(0o600)
+    monkeypatch.setenv("PGPASSFILE", str(passwords))
+    for url in (
+        "postgresql:///?service=here",
+        f"postgresql://{DEPLOYER}@/{database}?host={server.host}&port={server.port}",
+        f"postgresql+psycopg://{DEPLOYER}@/{database}?host={server.host}&port={server.port}\n",
+        f"postgres://{DEPLOYER}@/{database}?host=/nowhere,{server.host}&port={server.port}",
+        f"postgresql://{DEPLOYER}@/{database}?host={server.host}&port={server.port}&options=-crole%3D{DEPLOYER}",
+    ):
+        found = run("upgrade", url=url)
+        assert (found.code, found.out) == (cli.DONE, f"{where}: done\n"), found.err
+    for name, value in {"PGHOST": server.host, "PGPORT": str(server.port), "PGUSER": DEPLOYER}.items():
+        monkeypatch.setenv(name, value)
+    assert run("upgrade", url=f"postgresql:///{database}").out == f"{where}: done\n"
+
+
+def test_status_lists_what_is_pending_with_its_first_line(run: Run, server: Server, empty: psycopg.Connection) -> None:
+    upgrade(server, "provenance_empty", REVISIONS[-3])
+    found = run("status", url=server.url("provenance_empty"))
+    assert found.code == cli.BEHIND
+    assert f"behind: at {REVISIONS[-3]}, not {HEAD}; pending:\n  {REVISIONS[-2]}  " in found.err
+    [outcome] = run("status", "--json", url=server.url("provenance_empty")).document["databases"]
+    assert [step["revision"] for step in outcome["pending"]] == REVISIONS[-2:]
+    assert all(step["summary"].endswith(".") for step in outcome["pending"])
