@@ -122,10 +122,10 @@ def run_online() -> None:
         with connect(run) as connection:
             configure(connection=connection)
             here = context.get_context()
-            heads = here.get_current_heads()
+            # stamp --purge: whatever the version table says, it is thrown away
+            heads = () if here.purge else here.get_current_heads()
             run.revision = ", ".join(sorted(heads)) or None
-            if not here.opts.get("purge"):
-                refuse_unknown(heads)
+            refuse_unknown(heads)
             if here.opts.get("destination_rev") is None:
                 connection.execute(READING)
                 list(here.opts["fn"](heads, here))
@@ -133,7 +133,7 @@ def run_online() -> None:
                 return
             steps = list(here.opts["fn"](heads, here))
             connection.rollback()
-            if steps or here.opts.get("purge"):
+            if steps or here.purge:
                 refuse_pooler(connection)
                 with connect(run, isolation_level="AUTOCOMMIT") as other, only_deployer(other, run):
                     migrate(run, connection, other, here.opts["fn"])
@@ -165,7 +165,7 @@ def migrate(run: Run, connection: sa.Connection, other: sa.Connection, steps_of:
     :param steps_of: as Alembic made it.
     """
     here = context.get_context()
-    steps = list(steps_of(here.get_current_heads(), here))
+    steps = list(steps_of(() if here.purge else here.get_current_heads(), here))
     if any(step.info.is_upgrade and not step.info.is_stamp for step in steps):
         connection.execute(READING)
         if reasons := [found for found in contract.preflight(connection) if found.severity != "warning"]:

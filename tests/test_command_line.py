@@ -403,7 +403,7 @@ def test_alembics_own_downgrade_asks_for_the_same_word(server: Server, clone: ps
         )
 
     refused = alembic("downgrade", "base")
-    assert (refused.returncode != 0, f"{TABLE} has 7 rows" in " ".join(refused.stderr.split())) == (True, True)
+    assert (refused.returncode != 0, f"{TABLE} has 7 rows" in " ".join(refused.stdout.split())) == (True, True)
     assert alembic("-x", "drop-rows=yes", "downgrade", "base").returncode == 0
 
 
