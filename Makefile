@@ -42,13 +42,13 @@ lint: $(VENV)/.ready ## check SQL and Python
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/sqlfluff lint sql policies demo bench
-	@! awk -f tests/search_path.awk sql/*.up.sql | grep .
-	$(BIN)/squawk sql/*.up.sql policies/*.sql
+	@! awk -f tests/search_path.awk sql/*.up.sql sql/functions/*.sql | grep .
+	$(BIN)/squawk sql/*.up.sql sql/functions/*.sql policies/*.sql
 
 format: $(VENV)/.ready ## rewrite SQL and Python the way the linters want it
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/sqlfluff fix sql policies demo bench
 
-generate: $(VENV)/.ready ## rewrite sql/schema.sql, policies/README.md, docs/locks.md and hasura/fragment.json
-	REGENERATE=1 $(BIN)/pytest tests/test_generated.py tests/test_locks.py tests/test_hasura_metadata.py -k 'generated or locks or fragment'
+generate: $(VENV)/.ready ## rewrite sql/schema.sql, policies/README.md, docs/revisions.md, sql/revisions.json and hasura/fragment.json
+	REGENERATE=1 $(BIN)/pytest tests/test_generated.py tests/test_locks.py tests/test_verify.py tests/test_hasura_metadata.py -k "generated or revisions_page or just_migrated or fragment"

@@ -32,4 +32,5 @@ begin
 end
 $$;
 
-delete from tenancy.managed_objects where name like '%companies%' or name like '%company\_workspace\_connectors%';
+delete from tenancy.managed_objects
+where name like '%companies%' or name like '%company\_workspace\_connectors%';

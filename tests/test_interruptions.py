@@ -21,7 +21,7 @@ from deployer import (
 )
 from helpers import scalar, some, wait_until
 from hosts import ADOPTED, EMPTY, Host
-from servers import DEPLOYER, Server, dump, fresh_server, give_to_deployer, make_roles, server_of
+from servers import DEPLOYER, Server, dump, forget_durability, fresh_server, give_to_deployer, make_roles, server_of
 
 from connector_provenance.migrations import cli
 
@@ -133,7 +133,7 @@ def test_a_deployer_killed_while_it_compares_changes_nothing(
 
 BUILDS = {
     "companies": ("0006_company", "companies_workspace_pk_pk_unique"),
-    "workspace_connectors": ("0001_ground", "workspace_connectors_workspace_pk_pk_unique"),
+    "workspace_connectors": ("0002_ground", "workspace_connectors_workspace_pk_pk_unique"),
     "company_workspace_connectors": ("0006_company", "company_workspace_connectors_company_pk_index"),
 }
 
@@ -180,6 +180,7 @@ def crashing() -> Iterator[Crashing]:
     with fresh_server() as embedded:
         server = server_of(embedded)
         with psycopg.connect(server.conninfo("postgres"), autocommit=True) as connection:
+            forget_durability(connection)  # of a machine that loses power, which this one does not
             make_roles(connection)
             connection.execute("create database provenance_empty")
 

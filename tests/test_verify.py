@@ -42,9 +42,9 @@ def engine(server: Server, dbname: str, login: str | None = DEPLOYER) -> sa.Engi
     return sa.create_engine(url, poolclass=sa.NullPool)
 
 
-def facts(server: Server, dbname: str, functions: list[str]) -> list[contract.Fact]:
+def facts(server: Server, dbname: str) -> list[contract.Fact]:
     with engine(server, dbname).connect() as connection:
-        return contract.read(connection, functions)
+        return contract.read(connection)
 
 
 def test_the_contract_is_what_a_database_just_migrated_says(server: Server, empty: psycopg.Connection, second: psycopg.Connection) -> None:
@@ -52,15 +52,7 @@ def test_the_contract_is_what_a_database_just_migrated_says(server: Server, empt
     ADOPTED.build(second)
     for host in (empty, second):
         upgrade(server, host.info.dbname)
-    with empty.transaction():
-        empty.execute("set local search_path = ''")
-        functions = [
-            str(row[0])
-            for row in empty.execute(
-                "select oid::regprocedure::text from pg_proc where pronamespace = 'core_api'::regnamespace"
-            )
-        ]
-    created, adopted = (facts(server, host.info.dbname, functions) for host in (empty, second))
+    created, adopted = (facts(server, host.info.dbname) for host in (empty, second))
     everywhere = {fact.object for fact in adopted}
     rows = [
         contract.Fact(fact.section, fact.object, fact.definition, None if fact.object in everywhere else fact.only_with)

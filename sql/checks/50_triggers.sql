@@ -13,7 +13,11 @@ inner join pg_catalog.pg_trigger as t on s.relation = t.tgrelid and not t.tgisin
 inner join pg_catalog.pg_proc as p on t.tgfoid = p.oid
 where s.part <> 'parent' or p.pronamespace = to_regnamespace('tenancy')
 union all
-select format('rule %I on %s', r.rulename, s.relation::regclass), regexp_replace(pg_get_ruledef(r.oid), '\s+', ' ', 'g'), s.thing, false
+select
+    format('rule %I on %s', r.rulename, s.relation::regclass),
+    regexp_replace(pg_get_ruledef(r.oid), '\s+', ' ', 'g'),
+    s.thing,
+    false
 from scope as s
 inner join pg_catalog.pg_rewrite as r on s.relation = r.ev_class
 where s.part <> 'parent' or s.created

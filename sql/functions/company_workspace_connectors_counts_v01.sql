@@ -26,7 +26,10 @@ begin atomic
             -- For who is in hasura_service too, and would count rows of which only the connector is the workspace's.
             and (
                 (select not pg_has_role('hasura_service', 'usage'))
-                or exists (select from tenancy.current_workspace_companies as c where c.pk = j.company_pk)
+                or exists (
+                    select from tenancy.current_workspace_companies as c
+                    where c.pk = j.company_pk
+                )
             )
             and (
                 company_workspace_connectors_counts.company_id is null
