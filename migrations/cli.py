@@ -207,7 +207,7 @@ def examine(options: argparse.Namespace, config: Config, outcome: Outcome) -> No
         outcome.pending = [{"revision": step.revision, "summary": step.doc} for step in missing]
         if options.command == "plan":
             found = contract.preflight(connection) if missing else []
-            outcome.answer["plan"] = contract.plan(connection, upto) if missing else []
+            outcome.answer["plan"] = contract.plan(step.revision for step in missing)
             outcome.text = "".join(f"{line}\n" for line in _lines_of(outcome.answer["plan"]))
             outcome.message = "nothing to do" if not missing else f"{len(missing)} revisions can be applied"
             bad, refusal = REFUSED, "an upgrade would be refused by the preflight"

@@ -227,22 +227,12 @@ def _select(connection: sa.Connection, text: str) -> list[sa.Row]:
     return list(connection.exec_driver_sql(text.replace("%", "%%")))
 
 
-# Stand-ins until the real ones come: what the command line asks for.
-
-
-def verify(connection: sa.Connection, *, rows: bool) -> list[Difference]:
-    """Return where a migrated database differs."""
-    return differences(connection)
+# Stand-ins until the real ones come.
 
 
 def mend(connection: sa.Connection) -> str:
     """Return the SQL that leads back to the contract."""
     return "".join(f"-- {each.text()}\n" for each in differences(connection))
-
-
-def plan(connection: sa.Connection, revision: str) -> list[dict[str, Any]]:
-    """Return what an upgrade to the revision would do, revision by revision."""
-    return []
 
 
 def status(connection: sa.Connection) -> dict[str, Any]:

@@ -46,11 +46,7 @@ def statements(connection: sa.Connection) -> str:
 
 def _order(difference: Difference) -> tuple[int, str]:
     foreign = " owner " in f" {difference.found}" and _owner(difference.found) != _owner(difference.wanted)
-    if (
-        difference.section == "90_roles"
-        or difference.object.startswith("owner of")
-        or (foreign and difference.wanted and "tenancy_definer" not in difference.wanted)
-    ):
+    if difference.section == "90_roles" or difference.object.startswith("owner of") or (foreign and difference.wanted and "tenancy_definer" not in difference.wanted):
         return 0, difference.section
     return (1 if difference.object.startswith("function tenancy.") else 2), difference.section
 
@@ -60,9 +56,7 @@ def _collateral(found: list[Difference]) -> list[Difference]:
     known = {difference.object for difference in found}
     lost = []
     for difference in found:
-        extra = (
-            re.fullmatch(r"grant (\w+) on (table \S+) to (.+)", difference.object) if not difference.wanted else None
-        )
+        extra = re.fullmatch(r"grant (\w+) on (table \S+) to (.+)", difference.object) if not difference.wanted else None
         for fact in facts():
             falls = fact.object == f"comment on {difference.object}" or (
                 difference.found is None
@@ -140,10 +134,8 @@ def mend(difference: Difference) -> Iterator[str]:
             yield f"delete from tenancy.role_bindings where role = {name.split()[1]};"
         case "setting", _:
             setting, _, of = name.partition(" of ")
-            yield (
-                f"alter {of.replace(' of database ', ' in database ')} reset {setting};"
-                if of
-                else (f"-- reset {setting} where it is set for all")
+            yield f"alter {of.replace(' of database ', ' in database ')} reset {setting};" if of else (
+                f"-- reset {setting} where it is set for all"
             )
         case _:
             yield "-- no statement of ours can mend this: see what changed it, and decide"
