@@ -1,6 +1,5 @@
-"""The command line as operators get it wrong: every slip has its exit code, one line that says what to do, no password."""
+"""The command line as operators get it wrong: each slip has its exit code, one line on what to do, no password."""
 
-import io
 import json
 import os
 import re
@@ -15,10 +14,10 @@ from typing import Any
 
 import psycopg
 import pytest
-from deployer import REVISIONS, VERSION_TABLE, command_line, upgrade, version_of, wait_until_gone, wait_until_it_waits
+from deployer import REVISIONS, VERSION_TABLE, upgrade, version_of
 from helpers import scalar, wait_until
 from hosts import PARENTS, TABLE
-from servers import DEPLOYER, Server, psql
+from servers import DEPLOYER, Server
 
 from connector_provenance.migrations import cli, contract, sqlfile
 from connector_provenance.migrations.database import ADVISORY_LOCK
@@ -91,7 +90,10 @@ URLS = {
     "a blank in the host": (f"postgresql://u:{SECRET}@local host:1/d", "local host:1/d: |not a PostgreSQL URL"),
     "a wrong port": (f"postgresql://u:{SECRET}@localhost:70000/d", "localhost:70000/d: .*70000"),
     "nobody there": (f"postgresql://u:{SECRET}@localhost:1/d", "localhost:1/d: .*refused"),
-    "nobody at two places": (f"postgresql://u:{SECRET}@localhost:1,127.0.0.1:2/d", "localhost:1,127.0.0.1:2/d: .*refused"),
+    "nobody at two places": (
+        f"postgresql://u:{SECRET}@localhost:1,127.0.0.1:2/d",
+        "localhost:1,127.0.0.1:2/d: .*refused",
+    ),
     "a password as a parameter": (f"postgresql://localhost:1/d?user=u&password={SECRET}", "localhost:1/d: .*refused"),
     "a socket that is not there": (f"postgresql://u:{SECRET}@/d?host=/nowhere", "/nowhere:5432/d: .*No such file"),
     "an unknown service": (f"postgresql://u:{SECRET}@/?service=nowhere", 'service nowhere: .*"nowhere" not found'),
@@ -118,7 +120,9 @@ def test_a_wrong_url_is_one_line_without_a_piece_of_its_password(
             assert SECRET not in found.out + found.err
             if "--json" in arguments:
                 assert found.document["code"] == cli.FAILED
-                assert re.search(says, found.document["databases"][0]["database"] + ": " + found.document["databases"][0]["message"])
+                assert re.search(
+                    says, found.document["databases"][0]["database"] + ": " + found.document["databases"][0]["message"]
+                )
                 assert found.err == ""
             else:
                 assert re.search(says, found.err)
@@ -194,7 +198,12 @@ STATES = {
     "undo to what is not there": (["downgrade", "0003"], "empty", cli.FAILED, "0003"),
     "further down than there is": (["downgrade", "-1"], "empty", cli.FAILED, "-1"),
     "further up than there is": (["upgrade", "+99"], "empty", cli.FAILED, "99"),
-    "an unknown revision": (["upgrade", "nowhere"], "empty", cli.FAILED, "Can't locate revision identified by 'nowhere'"),
+    "an unknown revision": (
+        ["upgrade", "nowhere"],
+        "empty",
+        cli.FAILED,
+        "Can't locate revision identified by 'nowhere'",
+    ),
     "plan to an unknown revision": (["plan", "nowhere"], "empty", cli.FAILED, "Can't locate revision identified by"),
     "upgrade at head": (["upgrade"], "head", cli.DONE, "done"),
     "upgrade to an older revision": (["upgrade", "0003"], "head", cli.DONE, "done"),
@@ -210,7 +219,12 @@ STATES = {
     "plan of a newer database": (["plan"], "ahead", cli.AHEAD, "at 0099_later"),
     "upgrade without privileges": (["upgrade"], "outsider", cli.FAILED, "permission denied for database"),
     "upgrade of a database that reads": (["upgrade"], "read only", cli.FAILED, "default_transaction_read_only is on"),
-    "upgrade under another deployer": (["upgrade", "--lock-wait", "0"], "locked", cli.LOCKED, "another deployer is at work"),
+    "upgrade under another deployer": (
+        ["upgrade", "--lock-wait", "0"],
+        "locked",
+        cli.LOCKED,
+        "another deployer is at work",
+    ),
 }
 
 
@@ -224,9 +238,13 @@ def states(server: Server, empty: psycopg.Connection, at_head: str) -> Iterator[
             case "head":
                 return at_head
             case "ahead":
-                empty.execute(f"create schema tenancy; create table {VERSION_TABLE} (version_num varchar(32) primary key)")
+                empty.execute(
+                    f"create schema tenancy; create table {VERSION_TABLE} (version_num varchar(32) primary key)"
+                )
                 empty.execute(f"insert into {VERSION_TABLE} values ('0099_later')")
-                empty.execute(f"grant usage on schema tenancy to {DEPLOYER}; grant select on {VERSION_TABLE} to {DEPLOYER}")
+                empty.execute(
+                    f"grant usage on schema tenancy to {DEPLOYER}; grant select on {VERSION_TABLE} to {DEPLOYER}"
+                )
             case "outsider":
                 return server.url("provenance_empty", "outsider_login")
             case "read only":
@@ -277,7 +295,9 @@ def test_a_schema_of_another_owner_is_named(run: Run, server: Server, empty: psy
     empty.execute("create schema tenancy")
     found = run("upgrade", url=server.url("provenance_empty"))
     assert found.code == cli.FAILED
-    assert "permission denied for schema tenancy; log in as the tables' owner; a deployer also needs CREATE" in found.err
+    assert (
+        "permission denied for schema tenancy; log in as the tables' owner; a deployer also needs CREATE" in found.err
+    )
 
 
 def test_without_a_right_on_the_database_nothing_is_left(run: Run, server: Server, empty: psycopg.Connection) -> None:
@@ -348,7 +368,10 @@ def test_a_refused_preflight_changes_nothing(
     url = server.url("provenance_empty")
     found = contract.Difference("", "table a", "this", "that")
     monkeypatch.setattr(contract, "preflight", lambda _: [found])
-    for command, says in {"upgrade": "refused by the preflight; nothing was changed", "plan": "would be refused"}.items():
+    for command, says in {
+        "upgrade": "refused by the preflight; nothing was changed",
+        "plan": "would be refused",
+    }.items():
         result = run(command, url=url)
         assert result.code == cli.REFUSED
         assert re.search(rf"{says}.*\n  {found.text()}\n", result.err)
@@ -412,7 +435,12 @@ def test_alembics_own_downgrade_asks_for_the_same_word(server: Server, clone: ps
 
 def test_a_full_disk_is_told_and_stops_no_migration(server: Server, empty: psycopg.Connection) -> None:
     with open("/dev/full", "w") as full:
-        for arguments, expected in ((["sql"], None), (["upgrade"], HEAD), (["upgrade", "--json"], HEAD), (["--help"], HEAD)):
+        for arguments, expected in (
+            (["sql"], None),
+            (["upgrade"], HEAD),
+            (["upgrade", "--json"], HEAD),
+            (["--help"], HEAD),
+        ):
             process = subprocess.Popen(
                 [sys.executable, "-m", "connector_provenance", *arguments],
                 env={**os.environ, "DATABASE_URL": server.url("provenance_empty")},
