@@ -3,7 +3,7 @@
 import re
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import pairwise
 from typing import Any
@@ -66,9 +66,9 @@ def configure(**options: Any) -> None:
     )
 
 
-def tidy(*, heads: Collection[Any], **_: Any) -> None:
+def tidy(**applied: Any) -> None:
     """Take the version table away with the last revision."""
-    if not heads:
+    if not applied["heads"]:
         sqlfile.run("sql/0000_schema.down.sql")
 
 
