@@ -41,14 +41,14 @@ bench-upgrade: $(VENV)/.ready ## adopt a live host of ROWS rows under load and w
 lint: $(VENV)/.ready ## check SQL and Python
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/sqlfluff lint sql policies demo bench
+	$(BIN)/sqlfluff lint sql policies clients demo bench
 	@! awk -f tests/search_path.awk sql/*.up.sql | grep .
 	$(BIN)/squawk sql/*.up.sql policies/*.sql
 
 format: $(VENV)/.ready ## rewrite SQL and Python the way the linters want it
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/sqlfluff fix sql policies demo bench
+	$(BIN)/sqlfluff fix sql policies clients demo bench
 
-generate: $(VENV)/.ready ## rewrite sql/schema.sql, policies/README.md, docs/locks.md and hasura/fragment.json
-	REGENERATE=1 $(BIN)/pytest tests/test_generated.py tests/test_locks.py tests/test_hasura_metadata.py -k 'generated or locks or fragment'
+generate: $(VENV)/.ready ## rewrite sql/schema.sql, policies/README.md, docs/locks.md, hasura/fragment.json and clients/mikro-orm
+	REGENERATE=1 $(BIN)/pytest tests/test_generated.py tests/test_locks.py tests/test_hasura_metadata.py tests/test_clients_mikro_orm.py -k 'generated or locks or fragment'

@@ -1,0 +1,13 @@
+import { defineConfig } from '@mikro-orm/postgresql';
+
+import { Company, CompanyWorkspaceConnector } from './company.js';
+import { Workspace, WorkspaceConnector } from './ground.js';
+
+// No skipTables: told to skip core_api.company_workspace_connectors, MikroORM skips the entity and drops the table.
+export default defineConfig({
+  clientUrl: process.env.DATABASE_URL,
+  entities: [Workspace, WorkspaceConnector, Company, CompanyWorkspaceConnector],
+  schemaGenerator: {
+    ignoreSchema: ['tenancy'], // or a migration drops the schema: bindings, guards and all
+  },
+});
