@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
-from servers import PASSWORD, Server, new_database
+from servers import PASSWORD, Server, new_database, psql
 
 from connector_provenance.migrations.sqlfile import ROOT
 
@@ -54,6 +54,9 @@ def installed(client: str) -> Path:
             for outdated in CACHE.glob(f"{name}-{'?' * 12}"):
                 shutil.rmtree(outdated)
             Path(unfinished).rename(folder)
+    for stale in folder.iterdir():
+        if stale.is_file():
+            stale.unlink()
     for directory in (CLIENTS / client, PROGRAMS):
         for file in directory.iterdir():
             shutil.copy(file, folder)
@@ -77,6 +80,16 @@ def answer(folder: Path, *arguments: str | Path, **environment: str) -> dict[str
 def url(server: Server, dbname: str, login: str) -> str:
     """Return a URL that Node's drivers understand, of a socket's directory too."""
     return f"postgresql://{login}:{PASSWORD}@{quote(server.host, safe='')}:{server.port}/{dbname}"
+
+
+@contextmanager
+def authenticator(server: Server, dbname: str) -> Iterator[str]:
+    """Make the login that becomes the role a token names, as its file does, and drop it when its databases are gone."""
+    psql(server, dbname, (CLIENTS / "postgrest" / "roles.sql").read_text(encoding="utf-8"))
+    with psycopg.connect(server.conninfo("postgres"), autocommit=True) as connection:
+        connection.execute(f"alter role authenticator password '{PASSWORD}'")
+        yield "authenticator"
+        connection.execute("drop role authenticator")
 
 
 @contextmanager
