@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
-from servers import PASSWORD, Server, new_database, psql
+from servers import PASSWORD, Server, give_to_deployer, new_database, psql
 
 from connector_provenance.migrations.sqlfile import ROOT
 
@@ -98,4 +98,5 @@ def client_database(server: Server, template: str, dbname: str) -> Iterator[psyc
     with new_database(server, dbname, template) as connection:
         if connection.info.server_version // 10000 != 18:
             pytest.skip("clients are run on PostgreSQL 18 alone")
+        give_to_deployer(connection)
         yield connection
