@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 from consumers import CLIENTS, authenticator, client_database
+from deployer import command_line
 from helpers import ACME, GLOBEX, UNKNOWN, scalar
 from psycopg import sql
 from servers import Server, psql
@@ -136,6 +137,11 @@ def test_nothing_in_the_schema_shows_a_key(superuser: psycopg.Connection) -> Non
         "select distinct prorettype::regtype::text from pg_proc where pronamespace = 'api'::regnamespace"
     ).fetchall()
     assert {kind for (kind,) in returned} <= {"json", "record"}
+
+
+def test_the_schema_is_no_drift(superuser: psycopg.Connection, server: Server) -> None:
+    verify = command_line(server, superuser.info.dbname, "verify")
+    assert (verify.communicate(timeout=60), verify.returncode)[1] == 0
 
 
 def test_the_login_has_no_right_of_its_own(superuser: psycopg.Connection, server: Server) -> None:
