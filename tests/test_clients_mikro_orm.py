@@ -64,9 +64,18 @@ def test_a_table_that_is_skipped_is_dropped(seen: Seen) -> None:
     assert 'drop table if exists "core_api"."company_workspace_connectors" cascade' in seen["with_skip_tables"]
 
 
-def test_a_parent_without_its_unique_declaration_loses_the_index(seen: Seen) -> None:
-    assert 'drop index "core_api"."companies_workspace_pk_pk_unique"' in seen["without_unique"]
-    assert 'drop index "core_api"."workspace_connectors_workspace_pk_pk_unique"' in seen["without_unique"]
+@pytest.mark.parametrize(
+    "index",
+    [
+        "companies_workspace_pk_pk_unique",
+        "workspace_connectors_workspace_pk_pk_unique",
+        "company_workspace_connectors_company_pk_index",
+        "company_workspace_connectors_page_index",
+        "company_workspace_connectors_purge_index",
+    ],
+)
+def test_an_index_that_no_entity_declares_is_dropped(seen: Seen, index: str) -> None:
+    assert f'drop index "core_api"."{index}"' in seen["without_indexes"]
 
 
 # The orchestrator's login
@@ -94,6 +103,10 @@ def test_the_parents_resolve_and_show_their_public_ids(seen: Seen, superuser: ps
 
 def test_five_hundred_rows_are_flushed_at_once(seen: Seen) -> None:
     assert seen["flushed"] == 500
+
+
+def test_a_flush_brings_back_when_a_row_was_created_but_not_when_it_was_updated(seen: Seen) -> None:
+    assert seen["read_back"] == [True, False]
 
 
 def test_the_pages_are_entities_and_show_each_row_once(seen: Seen) -> None:

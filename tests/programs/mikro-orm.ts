@@ -52,8 +52,9 @@ for (const option of Object.keys(given)) {
   seen.without[option] = (await diff(rest))[1];
 }
 seen.with_skip_tables = (await diff({ ...given, skipTables: ['core_api.company_workspace_connectors'] }))[1];
-seen.without_unique = (await diff(given, (orm) => {
+seen.without_indexes = (await diff(given, (orm) => {
   for (const entity of [Company, WorkspaceConnector]) orm.getMetadata().get(entity as any).uniques = [];
+  orm.getMetadata().get(CompanyWorkspaceConnector as any).indexes = [];
 }))[1];
 
 // The orchestrator's login.
@@ -72,8 +73,9 @@ await inWorkspace(sync, ACME, async (em) => {
 });
 
 await inWorkspace(sync, ACME, async (em) => {
-  for (let i = 0; i < 500; i++) fact(em, 19, 109);
+  const rows = Array.from({ length: 500 }, () => fact(em, 19, 109));
   await em.flush();
+  seen.read_back = [rows[499].createdAt !== undefined, rows[499].updatedAt !== undefined];
 });
 
 await inWorkspace(sync, ACME, async (em) => {
