@@ -88,8 +88,10 @@ def authenticator(server: Server, dbname: str) -> Iterator[str]:
     psql(server, dbname, (CLIENTS / "postgrest" / "roles.sql").read_text(encoding="utf-8"))
     with psycopg.connect(server.conninfo("postgres"), autocommit=True) as connection:
         connection.execute(f"alter role authenticator password '{PASSWORD}'")
-        yield "authenticator"
-        connection.execute("drop role authenticator")
+        try:
+            yield "authenticator"
+        finally:
+            connection.execute("drop role authenticator")
 
 
 @contextmanager
