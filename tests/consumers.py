@@ -47,8 +47,15 @@ def installed(client: str) -> Path:
         CACHE.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=CACHE, ignore_cleanup_errors=True) as unfinished:
             shutil.copy(package, unfinished)
-            options = ["--ignore-scripts", "--no-package-lock", "--no-audit", "--no-fund", "--silent"]
-            npm = subprocess.run([program("npm"), "install", *options], cwd=unfinished, capture_output=True, text=True)
+            quiet = [
+                "--no-package-lock",
+                "--no-audit",
+                "--no-fund",
+                "--silent",
+                "--ignore-scripts",
+                "--fetch-retries=1",
+            ]
+            npm = subprocess.run([program("npm"), "install", *quiet], cwd=unfinished, capture_output=True, text=True)
             if npm.returncode:
                 untested(f"npm could not install {client}'s packages: {npm.stderr.strip()[:200]}")
             for outdated in CACHE.glob(f"{name}-{'?' * 12}"):
@@ -66,7 +73,12 @@ def installed(client: str) -> Path:
 def run(folder: Path, *arguments: str | Path, **environment: str) -> str:
     """Run node in a folder and return what it prints."""
     done = subprocess.run(
-        [program("node"), *arguments], cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True
+        [program("node"), *arguments],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
