@@ -1,5 +1,6 @@
 """MikroORM's entity files, from a migrated database: their names, defaults, comments and indexes are the catalog's."""
 
+import json
 from typing import Any
 
 import psycopg
@@ -77,7 +78,7 @@ def member(column: str) -> str:
 def literal(value: Any) -> str:
     """Return a value as TypeScript writes it."""
     if isinstance(value, str):
-        return '"' + value + '"' if "'" in value else f"'{value}'"
+        return json.dumps(value, ensure_ascii=False) if set(value) & set("'\\\n") else f"'{value}'"
     if isinstance(value, list):
         return f"[{', '.join(literal(item) for item in value)}]"
     return str(value).lower()
