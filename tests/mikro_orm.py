@@ -100,10 +100,11 @@ def entity(connection: psycopg.Connection, table: str, classes: dict[str, str]) 
     """
     cursor = connection.cursor(row_factory=namedtuple_row)
     relation = f"core_api.{table}"
-    columns = cursor.execute(COLUMNS, (relation,)).fetchall()
+    columns: list[Any] = cursor.execute(COLUMNS, (relation,)).fetchall()
+    indexes: list[Any] = cursor.execute(INDEXES, (relation,)).fetchall()
     comment = scalar(connection, "select obj_description(%s::regclass)", relation)
     text = call("Entity", {"schema": "'core_api'", "tableName": f"'{table}'", "comment": comment and literal(comment)})
-    for index in cursor.execute(INDEXES, (relation,)).fetchall():
+    for index in indexes:
         if index.is_unique:
             of = {"properties": literal([member(column) for column in index.columns])}
         else:

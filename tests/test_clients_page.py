@@ -52,7 +52,7 @@ def test_the_lines_that_orms_need_are_in_the_files_that_are_run() -> None:
     lines = re.findall(r"^\| (\w+) \| (`+)(.+?)\2(?: on `\w+`)?", section("Drizzle, TypeORM, Sequelize"), re.M)
     assert len(lines) == 3
     for orm, _, line in lines:
-        assert line in (CLIENTS / "orms" / f"{orm.lower()}.mjs").read_text(encoding="utf-8")
+        assert line in (CLIENTS / "orms" / f"company-{orm.lower()}.mjs").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("function", re.findall(r"`(company[A-Z]\w+|inWorkspace)`", section("MikroORM")))

@@ -57,13 +57,15 @@ def through(resets: bool, dbname: str, server: Server, directory: Path) -> Itera
             host=str(directory), port=6432, dbname=dbname, user="member_login", password=PASSWORD, connect_timeout=10
         )
 
-        def listening() -> bool:
+        def connected() -> psycopg.Connection | None:
             assert process.poll() is None, process.communicate()
-            return (directory / ".s.PGSQL.6432").exists()
+            try:
+                return psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)
+            except psycopg.OperationalError:
+                return None
 
         try:
-            wait_until(listening, "pgbouncer did not start")
-            yield lambda: stack.enter_context(psycopg.connect(conninfo, autocommit=True, prepare_threshold=None))
+            yield lambda: stack.enter_context(wait_until(connected, "pgbouncer did not answer", 20))
         finally:
             stack.close()
             process.terminate()

@@ -38,12 +38,12 @@ class Api:
     def __init__(self, connection: psycopg.Connection) -> None:
         self.connection = connection
 
-    def get(self, claims: dict[str, str], columns: str = "*", where: str = "true") -> tuple[int, Any]:
+    def get(self, claims: dict[str, Any], columns: str = "*", where: str = "true") -> tuple[int, Any]:
         """Read the view: ``GET /company_workspace_connectors?select=…``."""
         source = f'select {columns} from "api"."company_workspace_connectors" where {where}'
         return self.request("GET", claims, source, "json_agg(_postgrest_t)", "'[]'")
 
-    def call(self, claims: dict[str, str], function: str, many: bool = False, **arguments: Any) -> tuple[int, Any]:
+    def call(self, claims: dict[str, Any], function: str, many: bool = False, **arguments: Any) -> tuple[int, Any]:
         """Call a function of scalars: ``POST /rpc/…`` with a JSON object."""
         names = {name: "jsonb" if name in ("items", "ids") else "text" for name in arguments}
         casts = {"page_limit": "integer", "direction": "core_api.direction_enum"}
@@ -66,7 +66,7 @@ class Api:
         none = "'[]'" if many else "'null'"
         return self.request("POST", claims, source, f"json_agg(_postgrest_t.pgrst_scalar){one}", none)
 
-    def request(self, method: str, claims: dict[str, str], source: str, body: str, none: str) -> tuple[int, Any]:
+    def request(self, method: str, claims: dict[str, Any], source: str, body: str, none: str) -> tuple[int, Any]:
         """Run a request's statements as PostgREST 16 forms them."""
         self.connection.read_only = method == "GET"
         settings = {"role": claims["role"], "claims": json.dumps(claims), "method": method}
@@ -222,7 +222,7 @@ def test_a_row_that_is_not_there_and_one_that_is_anothers_are_404(api: Api) -> N
 @pytest.mark.parametrize(
     "claims", [{"role": "workspace_member"}, {"role": "workspace_member", "workspace_id": UNKNOWN}]
 )
-def test_a_token_without_a_workspace_sees_nothing(api: Api, claims: dict[str, str]) -> None:
+def test_a_token_without_a_workspace_sees_nothing(api: Api, claims: dict[str, Any]) -> None:
     assert api.get(claims) == (200, [])
 
 
@@ -282,7 +282,7 @@ def test_a_member_writes_nothing(api: Api, function: str, arguments: dict[str, A
 
 
 @pytest.mark.parametrize("claims", [MEMBER, SYNC])
-def test_nobody_writes_through_the_view(api: Api, claims: dict[str, str]) -> None:
+def test_nobody_writes_through_the_view(api: Api, claims: dict[str, Any]) -> None:
     source = 'delete from "api"."company_workspace_connectors" returning id'
     assert api.request("DELETE", claims, source, "json_agg(_postgrest_t)", "'[]'") == (500, "55000")
 

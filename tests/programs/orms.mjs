@@ -6,9 +6,9 @@ import pg from "pg";
 import { Sequelize } from "sequelize";
 import { DataSource, EntitySchema } from "typeorm";
 
-import * as forDrizzle from "./drizzle.mjs";
-import * as forSequelize from "./sequelize.mjs";
-import * as forTypeorm from "./typeorm.mjs";
+import * as forDrizzle from "./company-drizzle.mjs";
+import * as forSequelize from "./company-sequelize.mjs";
+import * as forTypeorm from "./company-typeorm.mjs";
 
 const { ACME, GLOBEX, SYNC_URL } = process.env;
 const { host, port, user, password, database } = new pg.Client(SYNC_URL);

@@ -35,7 +35,7 @@ export class Company {
 })
 @Index({
   name: 'company_workspace_connectors_page_index',
-  expression: 'CREATE INDEX company_workspace_connectors_page_index ON core_api.company_workspace_connectors USING btree (workspace_connector_pk, created_at DESC, pk DESC) INCLUDE (company_pk, deleted_at)',
+  expression: 'CREATE INDEX company_workspace_connectors_page_index ON core_api.company_workspace_connectors USING btree (workspace_connector_pk, created_at DESC, pk DESC) INCLUDE (company_pk, deleted_at, direction)',
 })
 @Index({
   name: 'company_workspace_connectors_purge_index',

@@ -1,12 +1,11 @@
 import { defineConfig } from '@mikro-orm/postgresql';
 
-import { Company, CompanyWorkspaceConnector } from './company.js';
-import { Workspace, WorkspaceConnector } from './ground.js';
+import * as entities from './entities.js';
 
-// No skipTables: told to skip core_api.company_workspace_connectors, MikroORM skips the entity and drops the table.
+// No skipTables: told to skip one of these tables, MikroORM skips its entity and drops the table.
 export default defineConfig({
   clientUrl: process.env.DATABASE_URL,
-  entities: [Workspace, WorkspaceConnector, Company, CompanyWorkspaceConnector],
+  entities: Object.values(entities).filter((one) => typeof one === 'function'),
   // Without any one of these a migration drops …
   schemaGenerator: {
     ignoreSchema: ['tenancy'], // … the schema: bindings, guards and all
