@@ -59,6 +59,15 @@ where i.indrelid = %s::regclass and not exists (select from pg_constraint as u w
 order by c.relname
 """
 
+RECORD_TYPES = """
+select regexp_replace(c.relname, '_workspace_connectors$', '') as singular, p.relname as plural
+from pg_class as c
+inner join pg_constraint as f on f.conrelid = c.oid and f.contype = 'f'
+inner join pg_class as p on p.oid = f.confrelid and p.relname <> 'workspace_connectors'
+where c.relnamespace = 'core_api'::regnamespace and c.relname like '%\\_workspace\\_connectors'
+order by c.relname
+"""
+
 ACTIONS = {"a": "no action", "c": "cascade"}
 TYPES = {"integer": "number", "uuid": "string", "timestamp with time zone": "Date"}
 NAMES = {"timestamp with time zone": "timestamptz"}
@@ -148,6 +157,13 @@ def attribute(column: Any, classes: dict[str, str]) -> str:
         text = call("Property", {**defined, **options}, "  ")
         type_ += " & Opt" if column.expression else ""
     return f"{text}  {name}{'!' if column.required else '?'}: {type_}{'' if column.required else ' | null'};\n"
+
+
+def files(connection: psycopg.Connection, major: int) -> dict[str, str]:
+    """Return the text of each file: that of the ground, and one for each record type."""
+    types = connection.execute(RECORD_TYPES).fetchall()
+    texts = {f"{singular}.ts": record_type(connection, major, singular, plural) for singular, plural in types}
+    return {"ground.ts": ground(connection, major), **texts}
 
 
 def ground(connection: psycopg.Connection, major: int) -> str:
