@@ -162,6 +162,14 @@ def test_every_file_of_a_sibling_is_companys_with_two_words_changed(sibling: Ent
     assert compared > 50
 
 
+def test_each_word_keeps_its_case_and_its_article() -> None:
+    text = "A company of a Company-wide CompanyList, companyList, company-list; the companies' COMPANY_pk: a company."
+    assert entity.render(text, "audit_entry", "audit_entries") == (
+        "An audit_entry of a AuditEntry-wide AuditEntryList, auditEntryList, audit-entry-list; the audit_entries'"
+        " AUDIT_ENTRY_pk: an audit_entry."
+    )
+
+
 def test_the_revisions_of_all_siblings_follow_each_other(tree: Path) -> None:
     with package(tree) as config:
         scripts = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
