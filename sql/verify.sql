@@ -679,7 +679,7 @@ inner join pg_catalog.pg_trigger as t on s.relation = t.tgrelid and not t.tgisin
 inner join pg_catalog.pg_proc as p on t.tgfoid = p.oid
 where
     (s.part <> 'parent' or p.pronamespace = to_regnamespace('tenancy'))
-    -- An event trigger of Hasura's, once it is handed to a role that only logs (hasura/company_events_after.sql).
+    -- An event trigger of Hasura's, once it is handed to a role that only logs (hasura/*_events_after.sql).
     and not (
         t.tgname like 'notify\_hasura\_%' and p.prosecdef and p.proconfig = '{"search_path=pg_catalog, pg_temp"}'
         and exists (

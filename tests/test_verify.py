@@ -938,7 +938,8 @@ def test_a_hosts_own_triggers_on_a_parent_are_fine(as_superuser: psycopg.Connect
 HASURAS_TRIGGER = (
     "create role hasura_events nologin; create schema hdb_catalog;"
     "create function hdb_catalog.notify() returns trigger language plpgsql as 'begin return null; end';"
-    f"create trigger notify_hasura_made_insert after insert on {ROWS} for each row execute function hdb_catalog.notify();"
+    f"create trigger notify_hasura_made_insert after insert on {ROWS} for each row"
+    " execute function hdb_catalog.notify();"
 )
 
 
