@@ -1,4 +1,4 @@
-"""The runbook, docs/operating.md: every command on the page, as it stands there, run by logins that are no superuser."""
+"""The runbook, docs/operating.md: every command as it stands there, run by logins that are no superuser."""
 
 import csv
 import os
