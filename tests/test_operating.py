@@ -563,10 +563,15 @@ def test_a_standby_answers_like_its_primary(directory: Path, tmp_path: Path) -> 
         command += ["--no-sync", "--pgdata", directory / "standby", "--dbname", primary.conninfo("postgres")]
         shutil.chown(directory, (directory / "primary").owner())
         subprocess.run(command, check=True, user=(directory / "primary").owner(), capture_output=True)
+        for leftover in (directory / "standby").glob(".[sh]*"):  # of the primary, whose sockets are where its data is
+            leftover.unlink()
         with started(directory / "standby") as standby:
             replica = Operator(tmp_path, standby, "product")
-            with replica.connect() as superuser:
-                assert scalar(superuser, "select pg_is_in_recovery()")
+            with operator.connect() as there, replica.connect() as here:
+                assert scalar(here, "select pg_is_in_recovery()")
+                position = scalar(there, "select pg_current_wal_lsn()::text")
+                arrived_here = f"select pg_last_wal_replay_lsn() >= '{position}'"
+                wait_until(lambda: scalar(here, arrived_here), "the standby did not catch up")
             for login in LOGINS:
                 assert seen(replica, login) == seen(operator, login)
             assert replica.run(SEE) == operator.run(SEE)
