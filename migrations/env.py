@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import context
 from alembic.util import CommandError
 
-from connector_provenance.migrations import sqlfile
+from connector_provenance.migrations import contract, sqlfile
 from connector_provenance.migrations.database import BlockerWatch, LockNotObtainedError, engine_of, message_of, refuse_pooler
 
 ADVISORY_LOCK = 0x636F_6E6E  # "conn": one deployer at a time in each database
@@ -106,6 +106,12 @@ def migrate(connection: sa.Connection, other: sa.Connection) -> None:
     :param connection: does the work.
     :param other: looks on, to say who was in the way.
     """
+    if context.get_context().opts["fn"].__name__ == "upgrade":
+        refused = [each for each in contract.preflight(connection) if each.severity != "warning"]
+        connection.rollback()
+        if refused:
+            lines = "\n".join(f"{each.text()}\n{each.mend}" for each in refused)
+            raise CommandError(f"refused by the preflight; nothing was changed\n{lines}")
     relative = context.get_revision_argument() or ""
     pauses = [] if str(relative).startswith(("+", "-")) else list(context.config.attributes.get("pauses", RETRY_PAUSES))
     try:

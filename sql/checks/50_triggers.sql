@@ -11,7 +11,9 @@ select
 from scope as s
 inner join pg_catalog.pg_trigger as t on s.relation = t.tgrelid and not t.tgisinternal
 inner join pg_catalog.pg_proc as p on t.tgfoid = p.oid
-where s.part <> 'parent' or p.pronamespace = to_regnamespace('tenancy')
+where
+    s.part <> 'parent' or p.pronamespace = to_regnamespace('tenancy')
+    or format('trigger %I on %s', t.tgname, s.relation::regclass) in (select c.object from contract as c)
 union all
 select format('rule %I on %s', r.rulename, s.relation::regclass), regexp_replace(pg_get_ruledef(r.oid), '\s+', ' ', 'g'), s.thing, false
 from scope as s
