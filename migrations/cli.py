@@ -53,7 +53,7 @@ def parser() -> Parser:
     """Return the command line's grammar."""
     result = Parser(
         prog="connector-provenance",
-        description="Apply and check the schema of core_api.company_workspace_connectors.",
+        description="Apply and check the schema of provenance rows.",
         epilog="Exit codes: 0 done or up to date, 1 behind, 2 drift, 3 lock not obtained (retry later), 4 anything"
         " else. With several databases all are attempted, and the highest code is returned.",
     )
@@ -107,7 +107,7 @@ def print_script(options: argparse.Namespace) -> int:
 def check(config: Config, *, rows: bool, warnings: list[str]) -> None:
     """Compare the database with the contract.
 
-    :param rows: read every row too, for one whose company and connector differ in workspace.
+    :param rows: read every row too, for one whose parents differ in workspace.
     :param warnings: is given what the server warns of.
     :raises DatabaseNotAtHead: it lacks revisions, so there is nothing to compare yet.
     :raises sqlalchemy.exc.DBAPIError: the first difference is the message, the others are the detail.
@@ -120,7 +120,9 @@ def check(config: Config, *, rows: bool, warnings: list[str]) -> None:
 
     with engine_of(config).connect() as connection:
         connection.connection.dbapi_connection.add_notice_handler(heed)
-        connection.execute(sa.select(sa.func.set_config("connector_provenance.skip_rows", "off" if rows else "on", True)))
+        connection.execute(
+            sa.select(sa.func.set_config("connector_provenance.skip_rows", "off" if rows else "on", True))
+        )
         connection.execute(sqlfile.ddl("sql/verify.sql"))
 
 

@@ -1,10 +1,13 @@
-"""The contract: what the catalog says of a database just migrated, read by the checks in ``sql/checks`` and never written by hand."""
+"""The contract: what the checks in ``sql/checks`` read from the catalog of a database just migrated."""
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
+from psycopg.errors import RaiseException
 
 from connector_provenance.migrations import sqlfile
 
@@ -41,6 +44,8 @@ class Difference:
 
     def text(self) -> str:
         """Return the difference in one line, in the words of ``sql/verify.sql``."""
+        if not self.section:
+            return f"{self.object}: {self.found}" if self.found else self.object
         return f"{self.object}: found {self.found or 'none'}; the contract says {self.wanted or 'none'}"
 
 
@@ -49,7 +54,7 @@ def quote(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def found(rows: str, scope: str = "00_scope.sql", skip: str = "00") -> str:
+def found(rows: str, scope: str = "scope.sql.in", skip: str = "$^") -> str:
     """Return the common table expressions ``contract`` … ``found``.
 
     :param rows: the contract's, as they stand after ``values``; at least one.
@@ -104,13 +109,16 @@ def compile_verify(rows: Iterable[Fact]) -> str:
     return frame.replace(begin + end, f"{begin}with\n{found(lines)}\n\n{DIFFERENCES}\n{end}")
 
 
-def read(connection: sa.Connection, functions: Iterable[str]) -> list[Fact]:
-    """Read the facts of a migrated database.
+def read(connection: sa.Connection, skip: str = "$^") -> list[Fact]:
+    """Read the facts of a database whose schema ``core_api`` holds no functions but this package's.
 
-    :param functions: the signatures of this package's functions in ``core_api``, as ``regprocedure`` prints them.
+    :param skip: a regular expression for the names of checks that are left out.
     """
-    names = ",\n".join(Fact("", f"function {name}", "").line() for name in ["", *functions])
-    rows = _select(connection, f"with\n{found(names)}\nselect section, object, definition, thing from found")
+    functions = _select(
+        connection, "select oid::regprocedure::text from pg_proc where pronamespace = to_regnamespace('core_api')"
+    )
+    names = ",\n".join(Fact("", f"function {name}", "").line() for name in ["", *(row[0] for row in functions)])
+    rows = _select(connection, f"with\n{found(names, skip=skip)}\nselect section, object, definition, thing from found")
     return [Fact(*row) for row in rows]
 
 
@@ -122,6 +130,33 @@ def differences(connection: sa.Connection) -> list[Difference]:
     text = sqlfile.read("sql/verify.sql")
     select = text[text.index("-- query\n") : text.index("-- end of query\n")]
     return [Difference(*row) for row in _select(connection, select)]
+
+
+def verify(connection: sa.Connection, *, rows: bool) -> list[Difference]:
+    """Run ``sql/verify.sql``, as psql does, and return what it found one by one.
+
+    :param rows: read every row too, for one that spans two workspaces.
+    :raises sqlalchemy.exc.DBAPIError: the login may not read what is compared.
+    """
+    connection.execute(sa.select(sa.func.set_config("connector_provenance.skip_rows", "off" if rows else "on", True)))
+    try:
+        with connection.begin_nested():
+            connection.execute(sqlfile.ddl("sql/verify.sql"))
+    except sa.exc.DBAPIError as error:
+        if not isinstance(error.orig, RaiseException):
+            raise
+        message = str(error.orig.diag.message_primary)
+        if message.endswith("is missing") or not (found := differences(connection)):
+            # What the checks themselves refer to, or rows: the detail says more.
+            found = [Difference("", message, error.orig.diag.message_detail or "", None, error.orig.diag.message_hint)]
+        return found
+    return []
+
+
+def plan(revisions: Iterable[str]) -> list[dict[str, Any]]:
+    """Return what the revisions add, change, remove, lock and read, as measured."""
+    told = json.loads(sqlfile.read("sql/revisions.json"))
+    return [{"revision": revision, **told.get(revision, {})} for revision in revisions]
 
 
 PREFLIGHT = r"""select
@@ -178,7 +213,7 @@ def preflight(connection: sa.Connection) -> list[Difference]:
     if not needed:
         return []
     lines = ",\n".join(fact.line() for fact in needed)
-    query = f"with\n{found(lines, 'preflight_scope.sql.in', '00|7|91|97')}\n\n{PREFLIGHT}{sqlfile.read('sql/preflight.sql')}"
+    query = f"with\n{found(lines, 'preflight_scope.sql.in', '7|91|92|97')}\n\n{PREFLIGHT}{sqlfile.read('sql/preflight.sql')}"
     differences = [Difference(*row[:4], severity=row[4]) for row in _select(connection, f"{query}order by 1, 2")]
     if all(each.severity == "warning" for each in differences):
         hidden = " ".join(each.object for each in differences)
@@ -222,7 +257,8 @@ def facts() -> list[Fact]:
     start = text.index("values\n", text.index("-- query\n")) + len("values\n")
     cell = r"(?:'((?:[^']|'')*)'|null)"
     rows = re.findall(rf"^\({cell}, {cell}, {cell}, {cell}\),?$", text[start : text.index("\n),\n", start)], re.M)
-    return [Fact(*(value.replace("''", "'") for value in row[:3]), row[3].replace("''", "'") or None) for row in rows]
+    cells = ([value.replace("''", "'") for value in row] for row in rows)
+    return [Fact(section, name, definition, thing or None) for section, name, definition, thing in cells]
 
 
 def _has_tenancy(connection: sa.Connection) -> bool:

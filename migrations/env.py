@@ -10,7 +10,13 @@ from alembic import context
 from alembic.util import CommandError
 
 from connector_provenance.migrations import contract, sqlfile
-from connector_provenance.migrations.database import BlockerWatch, LockNotObtainedError, engine_of, message_of, refuse_pooler
+from connector_provenance.migrations.database import (
+    BlockerWatch,
+    LockNotObtainedError,
+    engine_of,
+    message_of,
+    refuse_pooler,
+)
 
 ADVISORY_LOCK = 0x636F_6E6E  # "conn": one deployer at a time in each database
 LOCK_WAIT = 60.0  # seconds for another deployer, unless config.attributes["lock_wait"] says otherwise

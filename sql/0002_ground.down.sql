@@ -3,6 +3,7 @@
 
 revoke all (pk, workspace_id) on core_api.workspaces from tenancy_definer;
 revoke all (pk, workspace_connector_id, workspace_pk) on core_api.workspace_connectors from tenancy_definer;
+revoke all on schema tenancy from tenancy_definer;
 revoke all on schema core_api
 from workspace_member, workspace_tenant, connector_sync, connector_retention, hasura_service, tenancy_definer;
 

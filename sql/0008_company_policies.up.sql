@@ -1,5 +1,6 @@
 -- 0008: which companies belong to the current workspace, who stamps a row, and which role may do what with which column; policies follow.
 -- locks: ACCESS EXCLUSIVE on company_workspace_connectors
+-- consumers: after them, where the table was adopted: from here on an application sees rows only as a member of a group and with a workspace named
 
 create view tenancy.current_workspace_companies as
 select

@@ -26,7 +26,78 @@ CREATE TYPE core_api.direction_enum AS ENUM (
 
 -- Name: TYPE direction_enum; Type: COMMENT; Schema: core_api; Owner: deployer
 
-COMMENT ON TYPE core_api.direction_enum IS 'Which way a record travelled: input, pulled from a connector; output, pushed to it. Shared by all connector tables.';
+COMMENT ON TYPE core_api.direction_enum IS 'Which way a record travelled: input, pulled from a connector; output, pushed to it. Shared by all junctions.';
+
+-- Name: json_timestamp(timestamp with time zone); Type: FUNCTION; Schema: tenancy; Owner: deployer
+
+CREATE FUNCTION tenancy.json_timestamp(moment timestamp with time zone) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN COALESCE((('"'::text || COALESCE(to_char((moment AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'::text), (moment)::text)) || '"'::text), 'null'::text);
+
+-- Name: FUNCTION json_timestamp(moment timestamp with time zone); Type: COMMENT; Schema: tenancy; Owner: deployer
+
+COMMENT ON FUNCTION tenancy.json_timestamp(moment timestamp with time zone) IS 'A moment as the API writes it: UTC with milliseconds, the rest cut off, in quotes; null for null.';
+
+-- Name: company_workspace_connectors; Type: TABLE; Schema: core_api; Owner: deployer
+
+CREATE TABLE core_api.company_workspace_connectors (
+    pk integer NOT NULL,
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    company_pk integer NOT NULL,
+    workspace_connector_pk integer NOT NULL,
+    direction core_api.direction_enum NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone,
+    deleted_at timestamp with time zone
+);
+
+ALTER TABLE ONLY core_api.company_workspace_connectors FORCE ROW LEVEL SECURITY;
+
+-- Name: TABLE company_workspace_connectors; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON TABLE core_api.company_workspace_connectors IS 'Provenance: each row says that a sync pulled a company from a workspace connector or pushed it there. Repeated facts are separate rows. A row belongs to the workspace that its company and its connector share.';
+
+-- Name: COLUMN company_workspace_connectors.pk; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON COLUMN core_api.company_workspace_connectors.pk IS 'Internal row number and tie-breaker of pages; never leaves the database through an API.';
+
+-- Name: COLUMN company_workspace_connectors.id; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON COLUMN core_api.company_workspace_connectors.id IS 'Public identifier of the row, the id of the JSON:API resource.';
+
+-- Name: COLUMN company_workspace_connectors.company_pk; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON COLUMN core_api.company_workspace_connectors.company_pk IS 'The company whose record travelled; its workspace must be the connector''s.';
+
+-- Name: COLUMN company_workspace_connectors.workspace_connector_pk; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON COLUMN core_api.company_workspace_connectors.workspace_connector_pk IS 'The connector it travelled through; its workspace must be the company''s.';
+
+-- Name: COLUMN company_workspace_connectors.direction; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON COLUMN core_api.company_workspace_connectors.direction IS 'input: pulled from the connector; output: pushed to it.';
+
+-- Name: COLUMN company_workspace_connectors.created_at; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON COLUMN core_api.company_workspace_connectors.created_at IS 'When the row was inserted, by the database''s clock; a value sent by a client is ignored.';
+
+-- Name: COLUMN company_workspace_connectors.updated_at; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON COLUMN core_api.company_workspace_connectors.updated_at IS 'When the row was inserted or last updated, by the database''s clock; a value sent by a client is ignored.';
+
+-- Name: COLUMN company_workspace_connectors.deleted_at; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON COLUMN core_api.company_workspace_connectors.deleted_at IS 'Set when the fact was revoked: the row is then outside every active query, visible to the sync role only.';
+
+-- Name: company_resource(core_api.company_workspace_connectors, uuid, uuid); Type: FUNCTION; Schema: tenancy; Owner: deployer
+
+CREATE FUNCTION tenancy.company_resource(provenance_row core_api.company_workspace_connectors, company_id uuid, workspace_connector_id uuid) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN format('{"type": "company_workspace_connector", "id": "%s", "attributes": {"direction": "%s", "created_at": %s, "updated_at": %s, "deleted_at": %s}, "relationships": {"company": {"data": {"type": "company", "id": "%s"}}, "workspace_connector": {"data": {"type": "workspace_connector", "id": "%s"}}}}'::text, (provenance_row).id, (provenance_row).direction, tenancy.json_timestamp((provenance_row).created_at), tenancy.json_timestamp((provenance_row).updated_at), tenancy.json_timestamp((provenance_row).deleted_at), company_id, workspace_connector_id);
+
+-- Name: FUNCTION company_resource(provenance_row core_api.company_workspace_connectors, company_id uuid, workspace_connector_id uuid); Type: COMMENT; Schema: tenancy; Owner: deployer
+
+COMMENT ON FUNCTION tenancy.company_resource(provenance_row core_api.company_workspace_connectors, company_id uuid, workspace_connector_id uuid) IS 'A provenance row, with the public ids of its parents, as the text of a JSON:API resource object.';
 
 -- Name: current_workspace_pk(); Type: FUNCTION; Schema: tenancy; Owner: tenancy_definer
 
@@ -110,16 +181,6 @@ ALTER FUNCTION tenancy.current_workspace_pk() OWNER TO tenancy_definer;
 
 COMMENT ON FUNCTION tenancy.current_workspace_pk() IS 'The workspace this transaction works in: named by app.workspace_id, hasura.user or request.jwt.claims, or fixed by tenancy.role_bindings. Null, so no rows, when none is named or it does not exist; error 42501 when they disagree or a login in workspace_tenant is not bound, 22023 when one is malformed.';
 
--- Name: json_timestamp(timestamp with time zone); Type: FUNCTION; Schema: tenancy; Owner: deployer
-
-CREATE FUNCTION tenancy.json_timestamp(moment timestamp with time zone) RETURNS text
-    LANGUAGE sql STABLE
-    RETURN COALESCE((('"'::text || COALESCE(to_char((moment AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'::text), (moment)::text)) || '"'::text), 'null'::text);
-
--- Name: FUNCTION json_timestamp(moment timestamp with time zone); Type: COMMENT; Schema: tenancy; Owner: deployer
-
-COMMENT ON FUNCTION tenancy.json_timestamp(moment timestamp with time zone) IS 'A moment as the API writes it: UTC with milliseconds, the rest cut off, in quotes; null for null.';
-
 -- Name: companies; Type: TABLE; Schema: core_api; Owner: deployer
 
 CREATE TABLE core_api.companies (
@@ -127,8 +188,6 @@ CREATE TABLE core_api.companies (
     company_id uuid DEFAULT gen_random_uuid() NOT NULL,
     workspace_pk integer NOT NULL
 );
-
-ALTER TABLE ONLY core_api.companies FORCE ROW LEVEL SECURITY;
 
 -- Name: TABLE companies; Type: COMMENT; Schema: core_api; Owner: deployer
 
@@ -138,57 +197,6 @@ COMMENT ON TABLE core_api.companies IS 'The companies of a workspace.';
 
 COMMENT ON COLUMN core_api.companies.workspace_pk IS 'The tenant of the company; cannot change while provenance rows point at it.';
 
--- Name: company_workspace_connectors; Type: TABLE; Schema: core_api; Owner: deployer
-
-CREATE TABLE core_api.company_workspace_connectors (
-    pk integer NOT NULL,
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    company_pk integer NOT NULL,
-    workspace_connector_pk integer NOT NULL,
-    direction core_api.direction_enum NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone,
-    deleted_at timestamp with time zone
-);
-
-ALTER TABLE ONLY core_api.company_workspace_connectors FORCE ROW LEVEL SECURITY;
-
--- Name: TABLE company_workspace_connectors; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON TABLE core_api.company_workspace_connectors IS 'Provenance: each row says that a sync pulled a company from a workspace connector or pushed it there. Repeated facts are separate rows. A row belongs to the workspace that its company and its connector share.';
-
--- Name: COLUMN company_workspace_connectors.pk; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON COLUMN core_api.company_workspace_connectors.pk IS 'Internal row number and tie-breaker of pages; never leaves the database through an API.';
-
--- Name: COLUMN company_workspace_connectors.id; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON COLUMN core_api.company_workspace_connectors.id IS 'Public identifier of the row, the id of the JSON:API resource.';
-
--- Name: COLUMN company_workspace_connectors.company_pk; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON COLUMN core_api.company_workspace_connectors.company_pk IS 'The company whose record travelled; its workspace must be the connector''s.';
-
--- Name: COLUMN company_workspace_connectors.workspace_connector_pk; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON COLUMN core_api.company_workspace_connectors.workspace_connector_pk IS 'The connector it travelled through; its workspace must be the company''s.';
-
--- Name: COLUMN company_workspace_connectors.direction; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON COLUMN core_api.company_workspace_connectors.direction IS 'input: pulled from the connector; output: pushed to it.';
-
--- Name: COLUMN company_workspace_connectors.created_at; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON COLUMN core_api.company_workspace_connectors.created_at IS 'When the row was inserted, by the database''s clock; a value sent by a client is ignored.';
-
--- Name: COLUMN company_workspace_connectors.updated_at; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON COLUMN core_api.company_workspace_connectors.updated_at IS 'When the row was inserted or last updated, by the database''s clock; a value sent by a client is ignored.';
-
--- Name: COLUMN company_workspace_connectors.deleted_at; Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON COLUMN core_api.company_workspace_connectors.deleted_at IS 'Set when the fact was revoked: the row is then outside every active query, visible to the sync role only.';
-
 -- Name: workspace_connectors; Type: TABLE; Schema: core_api; Owner: deployer
 
 CREATE TABLE core_api.workspace_connectors (
@@ -197,19 +205,17 @@ CREATE TABLE core_api.workspace_connectors (
     workspace_pk integer NOT NULL
 );
 
-ALTER TABLE ONLY core_api.workspace_connectors FORCE ROW LEVEL SECURITY;
-
 -- Name: TABLE workspace_connectors; Type: COMMENT; Schema: core_api; Owner: deployer
 
-COMMENT ON TABLE core_api.workspace_connectors IS 'The connectors of a workspace: where its companies are pulled from and pushed to.';
+COMMENT ON TABLE core_api.workspace_connectors IS 'The connectors of a workspace: where its records are pulled from and pushed to.';
 
 -- Name: COLUMN workspace_connectors.workspace_pk; Type: COMMENT; Schema: core_api; Owner: deployer
 
 COMMENT ON COLUMN core_api.workspace_connectors.workspace_pk IS 'The tenant of the connector; cannot change while provenance rows point at it.';
 
--- Name: resource_identifiers; Type: VIEW; Schema: tenancy; Owner: tenancy_definer
+-- Name: company_identifiers; Type: VIEW; Schema: tenancy; Owner: tenancy_definer
 
-CREATE VIEW tenancy.resource_identifiers AS
+CREATE VIEW tenancy.company_identifiers AS
  SELECT c.pk AS company_pk,
     c.company_id,
     k.pk AS workspace_connector_pk,
@@ -218,221 +224,25 @@ CREATE VIEW tenancy.resource_identifiers AS
      JOIN core_api.workspace_connectors k ON ((c.workspace_pk = k.workspace_pk)))
   WHERE (( SELECT pg_has_role('hasura_service'::name, 'usage'::text) AS pg_has_role) OR (c.workspace_pk = ( SELECT tenancy.current_workspace_pk() AS current_workspace_pk)));
 
-ALTER VIEW tenancy.resource_identifiers OWNER TO tenancy_definer;
+ALTER VIEW tenancy.company_identifiers OWNER TO tenancy_definer;
 
--- Name: VIEW resource_identifiers; Type: COMMENT; Schema: tenancy; Owner: tenancy_definer
+-- Name: VIEW company_identifiers; Type: COMMENT; Schema: tenancy; Owner: tenancy_definer
 
-COMMENT ON VIEW tenancy.resource_identifiers IS 'The public ids of a company and a connector that belong to one workspace: the current one, or any for hasura_service. Evaluated with the rights of tenancy_definer.';
+COMMENT ON VIEW tenancy.company_identifiers IS 'The public ids of a company and a connector that belong to one workspace: the current one, or any for hasura_service. Evaluated with the rights of tenancy_definer.';
 
--- Name: company_workspace_connector_document(core_api.company_workspace_connectors); Type: FUNCTION; Schema: core_api; Owner: deployer
+-- Name: company_workspace_connector_resource(core_api.company_workspace_connectors); Type: FUNCTION; Schema: core_api; Owner: deployer
 
-CREATE FUNCTION core_api.company_workspace_connector_document(company_workspace_connector core_api.company_workspace_connectors) RETURNS json
+CREATE FUNCTION core_api.company_workspace_connector_resource(company_workspace_connector core_api.company_workspace_connectors) RETURNS json
     LANGUAGE sql STABLE
     BEGIN ATOMIC
- SELECT (format('{"type": "company_workspace_connector", "id": "%s", "attributes": {"direction": "%s", "created_at": %s, "updated_at": %s, "deleted_at": %s}, "relationships": {"company": {"data": {"type": "company", "id": "%s"}}, "workspace_connector": {"data": {"type": "workspace_connector", "id": "%s"}}}}'::text, (company_workspace_connector_document.company_workspace_connector).id, (company_workspace_connector_document.company_workspace_connector).direction, tenancy.json_timestamp((company_workspace_connector_document.company_workspace_connector).created_at), tenancy.json_timestamp((company_workspace_connector_document.company_workspace_connector).updated_at), tenancy.json_timestamp((company_workspace_connector_document.company_workspace_connector).deleted_at), r.company_id, r.workspace_connector_id))::json AS format
-    FROM tenancy.resource_identifiers r
-   WHERE ((r.company_pk = (company_workspace_connector_document.company_workspace_connector).company_pk) AND (r.workspace_connector_pk = (company_workspace_connector_document.company_workspace_connector).workspace_connector_pk));
+ SELECT (tenancy.company_resource(company_workspace_connector_resource.company_workspace_connector, i.company_id, i.workspace_connector_id))::json AS company_resource
+    FROM tenancy.company_identifiers i
+   WHERE ((i.company_pk = (company_workspace_connector_resource.company_workspace_connector).company_pk) AND (i.workspace_connector_pk = (company_workspace_connector_resource.company_workspace_connector).workspace_connector_pk) AND (( SELECT pg_has_role('hasura_service'::name, 'usage'::text) AS pg_has_role) OR (( SELECT tenancy.current_workspace_pk() AS current_workspace_pk) IS NOT NULL)));
 END;
 
--- Name: FUNCTION company_workspace_connector_document(company_workspace_connector core_api.company_workspace_connectors); Type: COMMENT; Schema: core_api; Owner: deployer
+-- Name: FUNCTION company_workspace_connector_resource(company_workspace_connector core_api.company_workspace_connectors); Type: COMMENT; Schema: core_api; Owner: deployer
 
-COMMENT ON FUNCTION core_api.company_workspace_connector_document(company_workspace_connector core_api.company_workspace_connectors) IS 'The row as a JSON:API resource object; null where its parents are not of the current workspace.';
-
--- Name: page_keys(integer, uuid, core_api.direction_enum, uuid, uuid, boolean); Type: FUNCTION; Schema: tenancy; Owner: tenancy_definer
-
-CREATE FUNCTION tenancy.page_keys(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, with_deleted boolean) RETURNS integer[]
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-#variable_conflict use_column
-declare
-    wanted constant integer := coalesce(page_limit, 50);
-    connectors constant integer[] := array(
-        select k.pk
-        from tenancy.current_workspace_connectors as k
-        where page_keys.workspace_connector_id is null or k.workspace_connector_id = page_keys.workspace_connector_id
-    );
-    place_at timestamptz := 'infinity';
-    place_pk integer := 0;
-    candidates integer[];
-    companies integer[];
-    keys integer[] := '{}';
-begin
-    if wanted not between 1 and 1000 then
-        raise exception using
-            errcode = 'invalid_parameter_value',
-            message = format('page_limit must be between 1 and 1000, not %s', page_limit);
-    end if;
-
-    if after_id is not null then
-        select j.created_at, j.pk
-        into place_at, place_pk
-        from core_api.company_workspace_connectors as j
-        where
-            j.id = after_id
-            and j.workspace_connector_pk in (select k.pk from tenancy.current_workspace_connectors as k)
-            and j.company_pk in (select c.pk from tenancy.current_workspace_companies as c);
-        if not found then
-            raise exception using
-                errcode = 'invalid_parameter_value',
-                message = 'after_id is not the id of a row of the current workspace';
-        end if;
-    end if;
-
-    if page_keys.company_id is not null then
-        return array(
-            select j.pk
-            from core_api.company_workspace_connectors as j
-            where
-                j.company_pk = (
-                    select c.pk from tenancy.current_workspace_companies as c where c.company_id = page_keys.company_id
-                )
-                and j.workspace_connector_pk = any(connectors)
-                and (j.created_at, j.pk) < (place_at, place_pk)
-                and (with_deleted or j.deleted_at is null)
-                and (page_keys.direction is null or j.direction = page_keys.direction)
-            order by j.created_at desc, j.pk desc
-            limit wanted
-        );
-    end if;
-
-    -- The newest of each connector, merged. One round, unless a row was forced in whose company is another workspace's.
-    loop
-        select array_agg(merged.pk), array_agg(merged.company_pk), min(merged.created_at)
-        into candidates, companies, place_at
-        from (
-            select newest.*
-            from unnest(connectors) as k (pk)
-            cross join lateral (
-                select j.pk, j.company_pk, j.created_at
-                from core_api.company_workspace_connectors as j
-                where
-                    j.workspace_connector_pk = k.pk
-                    and (j.created_at, j.pk) < (place_at, place_pk)
-                    and (with_deleted or j.deleted_at is null)
-                    and (page_keys.direction is null or j.direction = page_keys.direction)
-                order by j.created_at desc, j.pk desc
-                limit wanted
-            ) as newest
-            order by newest.created_at desc, newest.pk desc
-            limit wanted
-        ) as merged;
-
-        -- A scalar subquery is probed for each candidate; `exists` would read all companies of a big tenant.
-        keys := keys || array(
-            select candidate.pk
-            from unnest(candidates, companies) with ordinality as candidate (pk, company_pk, place)
-            where (
-                select true from tenancy.current_workspace_companies as c where c.pk = candidate.company_pk
-            )
-            order by candidate.place
-        );
-        exit when candidates is null or cardinality(candidates) < wanted or cardinality(keys) >= wanted;
-        place_pk := candidates[wanted];
-    end loop;
-    return keys[:wanted];
-end
-$$;
-
-ALTER FUNCTION tenancy.page_keys(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, with_deleted boolean) OWNER TO tenancy_definer;
-
--- Name: FUNCTION page_keys(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, with_deleted boolean); Type: COMMENT; Schema: tenancy; Owner: tenancy_definer
-
-COMMENT ON FUNCTION tenancy.page_keys(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, with_deleted boolean) IS 'Which rows of the current workspace make up a page, deleted ones only where asked for; error 22023 on a bad limit, and on a cursor that is another workspace''s, a mixed or no row at all, the same for all three.';
-
--- Name: company_workspace_connectors_page(integer, uuid, core_api.direction_enum, uuid, uuid); Type: FUNCTION; Schema: core_api; Owner: deployer
-
-CREATE FUNCTION core_api.company_workspace_connectors_page(page_limit integer DEFAULT NULL::integer, after_id uuid DEFAULT NULL::uuid, direction core_api.direction_enum DEFAULT NULL::core_api.direction_enum, company_id uuid DEFAULT NULL::uuid, workspace_connector_id uuid DEFAULT NULL::uuid) RETURNS SETOF core_api.company_workspace_connectors
-    LANGUAGE sql STABLE
-    BEGIN ATOMIC
- SELECT j.pk,
-     j.id,
-     j.company_pk,
-     j.workspace_connector_pk,
-     j.direction,
-     j.created_at,
-     j.updated_at,
-     j.deleted_at
-    FROM core_api.company_workspace_connectors j
-   WHERE (j.pk = ANY (( SELECT tenancy.page_keys(company_workspace_connectors_page.page_limit, company_workspace_connectors_page.after_id, company_workspace_connectors_page.direction, company_workspace_connectors_page.company_id, company_workspace_connectors_page.workspace_connector_id, pg_has_role('connector_sync'::name, 'usage'::text)) AS page_keys)::integer[]))
-   ORDER BY j.created_at DESC, j.pk DESC;
-END;
-
--- Name: FUNCTION company_workspace_connectors_page(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid); Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON FUNCTION core_api.company_workspace_connectors_page(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) IS 'The caller''s visible rows, newest first: page_limit of them (1 to 1000, 50 where null) after the row after_id, which may have been deleted meanwhile; of one direction, company or connector where given. To go on, pass the id of the last row. Error 22023 on a bad limit, or an after_id that is no row of the current workspace.';
-
--- Name: session_page_keys(json, integer, uuid, core_api.direction_enum, uuid, uuid); Type: FUNCTION; Schema: tenancy; Owner: tenancy_definer
-
-CREATE FUNCTION tenancy.session_page_keys(hasura_session json, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) RETURNS integer[]
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
-declare
-    claimed constant text := tenancy.json_claim('hasura_session', hasura_session::text, 'x-hasura-workspace-id');
-    named_before constant text := coalesce(current_setting('app.workspace_id', true), '');
-    keys integer[];
-begin
-    if claimed !~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' then
-        raise exception using
-            errcode = 'invalid_parameter_value',
-            message = 'hasura_session (x-hasura-workspace-id) does not hold a workspace uuid';
-    end if;
-    perform set_config('app.workspace_id', coalesce(claimed, ''), true);
-    keys := tenancy.page_keys(page_limit, after_id, direction, company_id, workspace_connector_id, false);
-    perform set_config('app.workspace_id', named_before, true);
-    return keys;
-end
-$_$;
-
-ALTER FUNCTION tenancy.session_page_keys(hasura_session json, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) OWNER TO tenancy_definer;
-
--- Name: FUNCTION session_page_keys(hasura_session json, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid); Type: COMMENT; Schema: tenancy; Owner: tenancy_definer
-
-COMMENT ON FUNCTION tenancy.session_page_keys(hasura_session json, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) IS 'Which active rows of the session''s workspace make up a page. None without one; error 22023 where the session is malformed, 42501 where it names another workspace than hasura.user or the login''s binding.';
-
--- Name: company_workspace_connectors_session_page(json, integer, uuid, core_api.direction_enum, uuid, uuid); Type: FUNCTION; Schema: core_api; Owner: deployer
-
-CREATE FUNCTION core_api.company_workspace_connectors_session_page(hasura_session json, page_limit integer DEFAULT NULL::integer, after_id uuid DEFAULT NULL::uuid, direction core_api.direction_enum DEFAULT NULL::core_api.direction_enum, company_id uuid DEFAULT NULL::uuid, workspace_connector_id uuid DEFAULT NULL::uuid) RETURNS SETOF core_api.company_workspace_connectors
-    LANGUAGE sql STABLE ROWS 50
-    BEGIN ATOMIC
- SELECT j.pk,
-     j.id,
-     j.company_pk,
-     j.workspace_connector_pk,
-     j.direction,
-     j.created_at,
-     j.updated_at,
-     j.deleted_at
-    FROM core_api.company_workspace_connectors j
-   WHERE (j.pk = ANY (( SELECT tenancy.session_page_keys(company_workspace_connectors_session_page.hasura_session, company_workspace_connectors_session_page.page_limit, company_workspace_connectors_session_page.after_id, company_workspace_connectors_session_page.direction, company_workspace_connectors_session_page.company_id, company_workspace_connectors_session_page.workspace_connector_id) AS session_page_keys)::integer[]))
-   ORDER BY j.created_at DESC, j.pk DESC;
-END;
-
--- Name: FUNCTION company_workspace_connectors_session_page(hasura_session json, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid); Type: COMMENT; Schema: core_api; Owner: deployer
-
-COMMENT ON FUNCTION core_api.company_workspace_connectors_session_page(hasura_session json, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) IS 'For Hasura: company_workspace_connectors_page of the workspace in its session variables, active rows only. Arguments and errors are the same; without a workspace there are no rows. Hasura joins them with its permission and keeps no order: continue a page of the workspace''s documents instead.';
-
--- Name: refuse(integer, text, text, bigint); Type: FUNCTION; Schema: tenancy; Owner: deployer
-
-CREATE FUNCTION tenancy.refuse(workspace_pk integer, code text, complaint text, place bigint) RETURNS integer
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-begin
-    if workspace_pk is null then
-        raise exception using
-            errcode = 'insufficient_privilege',
-            message = 'there is no current workspace to write in',
-            hint = 'Name an existing one in app.workspace_id, hasura.user or request.jwt.claims.';
-    end if;
-    raise exception using errcode = code, message = complaint, detail = format('Item %s.', place);
-end
-$$;
-
--- Name: FUNCTION refuse(workspace_pk integer, code text, complaint text, place bigint); Type: COMMENT; Schema: tenancy; Owner: deployer
-
-COMMENT ON FUNCTION tenancy.refuse(workspace_pk integer, code text, complaint text, place bigint) IS 'Always an error: 42501 where there is no current workspace, else the one given, with the place of the item in its list.';
+COMMENT ON FUNCTION core_api.company_workspace_connector_resource(company_workspace_connector core_api.company_workspace_connectors) IS 'The row as a JSON:API resource object; null where its parents are not of the current workspace.';
 
 -- Name: current_workspace_companies; Type: VIEW; Schema: tenancy; Owner: tenancy_definer
 
@@ -461,6 +271,304 @@ ALTER VIEW tenancy.current_workspace_connectors OWNER TO tenancy_definer;
 -- Name: VIEW current_workspace_connectors; Type: COMMENT; Schema: tenancy; Owner: tenancy_definer
 
 COMMENT ON VIEW tenancy.current_workspace_connectors IS 'What "the connector belongs to the current workspace" means, in one place; evaluated with the rights of tenancy_definer.';
+
+-- Name: company_workspace_connector_retrieve(uuid); Type: FUNCTION; Schema: core_api; Owner: deployer
+
+CREATE FUNCTION core_api.company_workspace_connector_retrieve(id uuid) RETURNS json
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT (format('{"data": %s}'::text, tenancy.company_resource(j.*, c.company_id, k.workspace_connector_id)))::json AS format
+    FROM ((core_api.company_workspace_connectors j
+      JOIN tenancy.current_workspace_companies c ON ((j.company_pk = c.pk)))
+      JOIN tenancy.current_workspace_connectors k ON ((j.workspace_connector_pk = k.pk)))
+   WHERE ((j.id = company_workspace_connector_retrieve.id) AND (( SELECT tenancy.current_workspace_pk() AS current_workspace_pk) IS NOT NULL));
+END;
+
+-- Name: FUNCTION company_workspace_connector_retrieve(id uuid); Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON FUNCTION core_api.company_workspace_connector_retrieve(id uuid) IS 'One row, deleted ones for the sync role only; null for an id that is not there and for another workspace''s alike.';
+
+-- Name: company_workspace_connectors_counts(uuid, uuid, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: core_api; Owner: deployer
+
+CREATE FUNCTION core_api.company_workspace_connectors_counts(company_id uuid DEFAULT NULL::uuid, workspace_connector_id uuid DEFAULT NULL::uuid, created_from timestamp with time zone DEFAULT NULL::timestamp with time zone, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS TABLE(connector_id uuid, direction core_api.direction_enum, active_rows bigint)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ WITH counted AS (
+          SELECT j.workspace_connector_pk,
+             j.direction,
+             count(*) AS active_rows
+            FROM core_api.company_workspace_connectors j
+           WHERE ((( SELECT tenancy.current_workspace_pk() AS current_workspace_pk) IS NOT NULL) AND (j.deleted_at IS NULL) AND (( SELECT (NOT pg_has_role('hasura_service'::name, 'usage'::text))) OR (EXISTS ( SELECT
+                    FROM tenancy.current_workspace_companies c
+                   WHERE (c.pk = j.company_pk)))) AND ((company_workspace_connectors_counts.company_id IS NULL) OR (j.company_pk = ( SELECT c.pk
+                    FROM tenancy.current_workspace_companies c
+                   WHERE (c.company_id = company_workspace_connectors_counts.company_id)))) AND (j.workspace_connector_pk = ANY (ARRAY( SELECT k.pk
+                    FROM tenancy.current_workspace_connectors k
+                   WHERE ((company_workspace_connectors_counts.workspace_connector_id IS NULL) OR (k.workspace_connector_id = company_workspace_connectors_counts.workspace_connector_id))))) AND (j.created_at >= COALESCE(company_workspace_connectors_counts.created_from, '-infinity'::timestamp with time zone)) AND (j.created_at < COALESCE(company_workspace_connectors_counts.created_before, 'infinity'::timestamp with time zone)))
+           GROUP BY j.workspace_connector_pk, j.direction
+         ), named AS MATERIALIZED (
+          SELECT k.workspace_connector_id,
+             counted.direction,
+             counted.active_rows
+            FROM (counted
+              JOIN tenancy.current_workspace_connectors k ON ((counted.workspace_connector_pk = k.pk)))
+         )
+  SELECT named.workspace_connector_id,
+     named.direction,
+     named.active_rows
+    FROM named
+   ORDER BY named.workspace_connector_id, named.direction;
+END;
+
+-- Name: FUNCTION company_workspace_connectors_counts(company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone); Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON FUNCTION core_api.company_workspace_connectors_counts(company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone) IS 'Active rows of the current workspace by connector and direction, of one company or connector where given, created at created_from or later and before created_before. A connector without rows is not listed.';
+
+-- Name: company_list(integer[], integer); Type: FUNCTION; Schema: tenancy; Owner: deployer
+
+CREATE FUNCTION tenancy.company_list(keys integer[], page_limit integer) RETURNS json
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ WITH page AS (
+          SELECT j.pk,
+             j.id,
+             j.created_at,
+             tenancy.company_resource(j.*, i.company_id, i.workspace_connector_id) AS resource
+            FROM (core_api.company_workspace_connectors j
+              JOIN tenancy.company_identifiers i ON (((j.company_pk = i.company_pk) AND (j.workspace_connector_pk = i.workspace_connector_pk))))
+           WHERE (j.pk = ANY ((company_list.keys)[:company_list.page_limit]))
+         )
+  SELECT (format('{"data": [%s], "links": {"next": %s}}'::text, string_agg(p.resource, ', '::text ORDER BY p.created_at DESC, p.pk DESC),
+         CASE
+             WHEN (cardinality(company_list.keys) > company_list.page_limit) THEN COALESCE((('"'::text || (array_agg(p.id ORDER BY p.created_at, p.pk))[1]) || '"'::text), 'null'::text)
+             ELSE 'null'::text
+         END))::json AS format
+    FROM page p;
+END;
+
+-- Name: FUNCTION company_list(keys integer[], page_limit integer); Type: COMMENT; Schema: tenancy; Owner: deployer
+
+COMMENT ON FUNCTION tenancy.company_list(keys integer[], page_limit integer) IS 'The rows of a page, read under the caller''s policies, as a JSON:API document. With more keys than page_limit, links.next is the cursor of the next page; otherwise null.';
+
+-- Name: company_page_keys(integer, uuid, core_api.direction_enum, uuid, uuid, timestamp with time zone, timestamp with time zone, boolean, boolean); Type: FUNCTION; Schema: tenancy; Owner: tenancy_definer
+
+CREATE FUNCTION tenancy.company_page_keys(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone, with_deleted boolean, and_one_more boolean) RETURNS integer[]
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+    wanted integer := coalesce(page_limit, 50);
+    oldest constant timestamptz := coalesce(created_from, '-infinity');
+    connectors constant integer[] := array(
+        select k.pk
+        from tenancy.current_workspace_connectors as k
+        where
+            company_page_keys.workspace_connector_id is null
+            or k.workspace_connector_id = company_page_keys.workspace_connector_id
+    );
+    place_at timestamptz := 'infinity';
+    place_pk integer := 0;
+    candidates integer[];
+    companies integer[];
+    keys integer[] := '{}';
+begin
+    if wanted not between 1 and 1000 then
+        raise exception using
+            errcode = 'invalid_parameter_value',
+            message = format('page_limit must be between 1 and 1000, not %s', page_limit);
+    end if;
+    wanted := wanted + and_one_more::integer;
+
+    if after_id is not null then
+        select j.created_at, j.pk
+        into place_at, place_pk
+        from core_api.company_workspace_connectors as j
+        where
+            j.id = after_id
+            and j.workspace_connector_pk in (select k.pk from tenancy.current_workspace_connectors as k)
+            and j.company_pk in (select c.pk from tenancy.current_workspace_companies as c);
+        if not found then
+            raise exception using
+                errcode = 'invalid_parameter_value',
+                message = 'after_id is not the id of a row of the current workspace';
+        end if;
+    end if;
+    if created_before <= place_at then
+        place_at := created_before;
+        place_pk := -2147483648;
+    end if;
+
+    if company_page_keys.company_id is not null then
+        return array(
+            select j.pk
+            from core_api.company_workspace_connectors as j
+            where
+                j.company_pk = (
+                    select c.pk
+                    from tenancy.current_workspace_companies as c
+                    where c.company_id = company_page_keys.company_id
+                )
+                and j.workspace_connector_pk = any(connectors)
+                and (j.created_at, j.pk) < (place_at, place_pk)
+                and j.created_at >= oldest
+                and (with_deleted or j.deleted_at is null)
+                and (company_page_keys.direction is null or j.direction = company_page_keys.direction)
+            order by j.created_at desc, j.pk desc
+            limit wanted
+        );
+    end if;
+
+    -- The newest of each connector, merged. One round, unless a row was forced in whose company is another workspace's.
+    loop
+        select array_agg(merged.pk), array_agg(merged.company_pk), min(merged.created_at)
+        into candidates, companies, place_at
+        from (
+            select newest.*
+            from unnest(connectors) as k (pk)
+            cross join lateral (
+                select j.pk, j.company_pk, j.created_at
+                from core_api.company_workspace_connectors as j
+                where
+                    j.workspace_connector_pk = k.pk
+                    and (j.created_at, j.pk) < (place_at, place_pk)
+                    and j.created_at >= oldest
+                    and (with_deleted or j.deleted_at is null)
+                    and (company_page_keys.direction is null or j.direction = company_page_keys.direction)
+                order by j.created_at desc, j.pk desc
+                limit wanted
+            ) as newest
+            order by newest.created_at desc, newest.pk desc
+            limit wanted
+        ) as merged;
+
+        -- A scalar subquery is probed for each candidate; `exists` would read all companies of a big tenant.
+        keys := keys || array(
+            select candidate.pk
+            from unnest(candidates, companies) with ordinality as candidate (pk, company_pk, place)
+            where (
+                select true from tenancy.current_workspace_companies as c where c.pk = candidate.company_pk
+            )
+            order by candidate.place
+        );
+        exit when candidates is null or cardinality(candidates) < wanted or cardinality(keys) >= wanted;
+        place_pk := candidates[wanted];
+    end loop;
+    return keys[:wanted];
+end
+$$;
+
+ALTER FUNCTION tenancy.company_page_keys(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone, with_deleted boolean, and_one_more boolean) OWNER TO tenancy_definer;
+
+-- Name: FUNCTION company_page_keys(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone, with_deleted boolean, and_one_more boolean); Type: COMMENT; Schema: tenancy; Owner: tenancy_definer
+
+COMMENT ON FUNCTION tenancy.company_page_keys(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone, with_deleted boolean, and_one_more boolean) IS 'Which rows of the current workspace make up a page, newest first, deleted ones only where asked for; one key more, where asked for, tells that another page follows. Error 22023 on a bad limit, and on a cursor that is another workspace''s, a mixed or no row at all, the same for all three.';
+
+-- Name: company_workspace_connectors_list(integer, uuid, core_api.direction_enum, uuid, uuid, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: core_api; Owner: deployer
+
+CREATE FUNCTION core_api.company_workspace_connectors_list(page_limit integer DEFAULT NULL::integer, after_id uuid DEFAULT NULL::uuid, direction core_api.direction_enum DEFAULT NULL::core_api.direction_enum, company_id uuid DEFAULT NULL::uuid, workspace_connector_id uuid DEFAULT NULL::uuid, created_from timestamp with time zone DEFAULT NULL::timestamp with time zone, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS json
+    LANGUAGE sql STABLE
+    RETURN tenancy.company_list(tenancy.company_page_keys(page_limit, after_id, direction, company_id, workspace_connector_id, created_from, created_before, pg_has_role('connector_sync'::name, 'usage'::text), true), COALESCE(page_limit, 50));
+
+-- Name: FUNCTION company_workspace_connectors_list(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone); Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON FUNCTION core_api.company_workspace_connectors_list(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone) IS 'A page of resource objects and links.next, the after_id of the page that follows, null exactly at the end. Arguments, order and errors are those of company_workspace_connectors_page.';
+
+-- Name: company_workspace_connectors_page(integer, uuid, core_api.direction_enum, uuid, uuid, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: core_api; Owner: deployer
+
+CREATE FUNCTION core_api.company_workspace_connectors_page(page_limit integer DEFAULT NULL::integer, after_id uuid DEFAULT NULL::uuid, direction core_api.direction_enum DEFAULT NULL::core_api.direction_enum, company_id uuid DEFAULT NULL::uuid, workspace_connector_id uuid DEFAULT NULL::uuid, created_from timestamp with time zone DEFAULT NULL::timestamp with time zone, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS SETOF core_api.company_workspace_connectors
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT j.pk,
+     j.id,
+     j.company_pk,
+     j.workspace_connector_pk,
+     j.direction,
+     j.created_at,
+     j.updated_at,
+     j.deleted_at
+    FROM core_api.company_workspace_connectors j
+   WHERE (j.pk = ANY (( SELECT tenancy.company_page_keys(company_workspace_connectors_page.page_limit, company_workspace_connectors_page.after_id, company_workspace_connectors_page.direction, company_workspace_connectors_page.company_id, company_workspace_connectors_page.workspace_connector_id, company_workspace_connectors_page.created_from, company_workspace_connectors_page.created_before, pg_has_role('connector_sync'::name, 'usage'::text), false) AS company_page_keys)::integer[]))
+   ORDER BY j.created_at DESC, j.pk DESC;
+END;
+
+-- Name: FUNCTION company_workspace_connectors_page(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone); Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON FUNCTION core_api.company_workspace_connectors_page(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone) IS 'The caller''s visible rows, newest first: page_limit of them (1 to 1000, 50 where null) after the row after_id, which may have been deleted meanwhile; of one direction, company or connector where given, created at created_from or later and before created_before. To go on, pass the id of the last row. Error 22023 on a bad limit, or an after_id that is no row of the current workspace.';
+
+-- Name: company_session_page_keys(json, integer, uuid, core_api.direction_enum, uuid, uuid, timestamp with time zone, timestamp with time zone, boolean); Type: FUNCTION; Schema: tenancy; Owner: tenancy_definer
+
+CREATE FUNCTION tenancy.company_session_page_keys(hasura_session json, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone, and_one_more boolean) RETURNS integer[]
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    claimed constant text := tenancy.json_claim('hasura_session', hasura_session::text, 'x-hasura-workspace-id');
+    named_before constant text := coalesce(current_setting('app.workspace_id', true), '');
+    keys integer[];
+begin
+    if claimed !~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' then
+        raise exception using
+            errcode = 'invalid_parameter_value',
+            message = 'hasura_session (x-hasura-workspace-id) does not hold a workspace uuid';
+    end if;
+    perform set_config('app.workspace_id', coalesce(claimed, ''), true);
+    keys := tenancy.company_page_keys(
+        page_limit, after_id, direction, company_id, workspace_connector_id, created_from, created_before, false, and_one_more
+    );
+    perform set_config('app.workspace_id', named_before, true);
+    return keys;
+end
+$_$;
+
+ALTER FUNCTION tenancy.company_session_page_keys(hasura_session json, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone, and_one_more boolean) OWNER TO tenancy_definer;
+
+-- Name: FUNCTION company_session_page_keys(hasura_session json, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone, and_one_more boolean); Type: COMMENT; Schema: tenancy; Owner: tenancy_definer
+
+COMMENT ON FUNCTION tenancy.company_session_page_keys(hasura_session json, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone, and_one_more boolean) IS 'Which active rows of the session''s workspace make up a page. None without one; error 22023 where the session is malformed, 42501 where it names another workspace than hasura.user or the login''s binding.';
+
+-- Name: company_workspace_connectors_session_page(json, integer, uuid, core_api.direction_enum, uuid, uuid, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: core_api; Owner: deployer
+
+CREATE FUNCTION core_api.company_workspace_connectors_session_page(hasura_session json, page_limit integer DEFAULT NULL::integer, after_id uuid DEFAULT NULL::uuid, direction core_api.direction_enum DEFAULT NULL::core_api.direction_enum, company_id uuid DEFAULT NULL::uuid, workspace_connector_id uuid DEFAULT NULL::uuid, created_from timestamp with time zone DEFAULT NULL::timestamp with time zone, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS SETOF core_api.company_workspace_connectors
+    LANGUAGE sql STABLE ROWS 50
+    BEGIN ATOMIC
+ SELECT j.pk,
+     j.id,
+     j.company_pk,
+     j.workspace_connector_pk,
+     j.direction,
+     j.created_at,
+     j.updated_at,
+     j.deleted_at
+    FROM core_api.company_workspace_connectors j
+   WHERE (j.pk = ANY (( SELECT tenancy.company_session_page_keys(company_workspace_connectors_session_page.hasura_session, company_workspace_connectors_session_page.page_limit, company_workspace_connectors_session_page.after_id, company_workspace_connectors_session_page.direction, company_workspace_connectors_session_page.company_id, company_workspace_connectors_session_page.workspace_connector_id, company_workspace_connectors_session_page.created_from, company_workspace_connectors_session_page.created_before, false) AS company_session_page_keys)::integer[]))
+   ORDER BY j.created_at DESC, j.pk DESC;
+END;
+
+-- Name: FUNCTION company_workspace_connectors_session_page(hasura_session json, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone); Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON FUNCTION core_api.company_workspace_connectors_session_page(hasura_session json, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone) IS 'For Hasura: company_workspace_connectors_page of the workspace in its session variables, active rows only. Arguments and errors are the same; without a workspace there are no rows. Hasura joins them with its permission and keeps no order: continue a page of the workspace''s documents instead.';
+
+-- Name: refuse(integer, text, text, bigint); Type: FUNCTION; Schema: tenancy; Owner: deployer
+
+CREATE FUNCTION tenancy.refuse(workspace_pk integer, code text, complaint text, place bigint) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if workspace_pk is null then
+        raise exception using
+            errcode = 'insufficient_privilege',
+            message = 'there is no current workspace to write in',
+            hint = 'Name an existing one in app.workspace_id, hasura.user or request.jwt.claims.';
+    end if;
+    raise exception using errcode = code, message = complaint, detail = format('Item %s.', place);
+end
+$$;
+
+-- Name: FUNCTION refuse(workspace_pk integer, code text, complaint text, place bigint); Type: COMMENT; Schema: tenancy; Owner: deployer
+
+COMMENT ON FUNCTION tenancy.refuse(workspace_pk integer, code text, complaint text, place bigint) IS 'Always an error: 42501 where there is no current workspace, else the one given, with the place of the item in its list.';
 
 -- Name: create_company_workspace_connectors(jsonb); Type: FUNCTION; Schema: core_api; Owner: deployer
 
@@ -508,14 +616,19 @@ END;
 
 COMMENT ON FUNCTION core_api.create_company_workspace_connector(company_id uuid, workspace_connector_id uuid, direction core_api.direction_enum) IS 'Records one fact and returns its row; errors as create_company_workspace_connectors.';
 
--- Name: delete_company_workspace_connectors(uuid[]); Type: FUNCTION; Schema: core_api; Owner: deployer
+-- Name: delete_company_workspace_connectors(jsonb); Type: FUNCTION; Schema: core_api; Owner: deployer
 
-CREATE FUNCTION core_api.delete_company_workspace_connectors(ids uuid[]) RETURNS SETOF core_api.company_workspace_connectors
+CREATE FUNCTION core_api.delete_company_workspace_connectors(ids jsonb) RETURNS SETOF core_api.company_workspace_connectors
     LANGUAGE sql
     BEGIN ATOMIC
- WITH deleted AS (
+ WITH named AS (
+          SELECT i.place,
+             (i.id)::uuid AS id
+            FROM jsonb_array_elements_text(delete_company_workspace_connectors.ids) WITH ORDINALITY i(id, place)
+         ), deleted AS (
           UPDATE core_api.company_workspace_connectors SET deleted_at = now()
-           WHERE ((company_workspace_connectors.id = ANY (delete_company_workspace_connectors.ids)) AND (company_workspace_connectors.deleted_at IS NULL))
+           WHERE ((company_workspace_connectors.id IN ( SELECT named_1.id
+                    FROM named named_1)) AND (company_workspace_connectors.deleted_at IS NULL))
            RETURNING company_workspace_connectors.pk,
              company_workspace_connectors.id,
              company_workspace_connectors.company_pk,
@@ -538,9 +651,9 @@ CREATE FUNCTION core_api.delete_company_workspace_connectors(ids uuid[]) RETURNS
      d.created_at,
      d.updated_at,
      d.deleted_at
-    FROM ((unnest(delete_company_workspace_connectors.ids) WITH ORDINALITY i(id, place)
-      LEFT JOIN deleted d ON ((i.id = d.id)))
-      LEFT JOIN found ON ((i.id = found.id)))
+    FROM ((named
+      LEFT JOIN deleted d ON ((named.id = d.id)))
+      LEFT JOIN found ON ((named.id = found.id)))
    WHERE ((d.id IS NOT NULL) OR (tenancy.refuse(( SELECT tenancy.current_workspace_pk() AS current_workspace_pk),
          CASE
              WHEN (found.id IS NULL) THEN '22023'::text
@@ -549,47 +662,197 @@ CREATE FUNCTION core_api.delete_company_workspace_connectors(ids uuid[]) RETURNS
          CASE
              WHEN (found.id IS NULL) THEN 'id is not the id of a row of the current workspace'::text
              ELSE 'the row is deleted already'::text
-         END, i.place) IS NULL))
-   ORDER BY i.place;
+         END, named.place) IS NULL))
+   ORDER BY named.place;
 END;
 
--- Name: FUNCTION delete_company_workspace_connectors(ids uuid[]); Type: COMMENT; Schema: core_api; Owner: deployer
+-- Name: FUNCTION delete_company_workspace_connectors(ids jsonb); Type: COMMENT; Schema: core_api; Owner: deployer
 
-COMMENT ON FUNCTION core_api.delete_company_workspace_connectors(ids uuid[]) IS 'Soft-deletes rows by their public ids, all or none, and returns them. Error 22023 on an id that is no row of the current workspace, whoever else has it; 23000 on a row that is deleted already; 42501 without a workspace.';
+COMMENT ON FUNCTION core_api.delete_company_workspace_connectors(ids jsonb) IS 'Soft-deletes rows by an array of their public ids, all or none, and returns them. Error 22023 on an id that is no row of the current workspace, whoever else has it; 23000 on a row that is deleted already; 42501 without a workspace.';
 
 -- Name: delete_company_workspace_connector(uuid); Type: FUNCTION; Schema: core_api; Owner: deployer
 
 CREATE FUNCTION core_api.delete_company_workspace_connector(id uuid) RETURNS core_api.company_workspace_connectors
     LANGUAGE sql
-    RETURN (SELECT deleted.*::core_api.company_workspace_connectors AS deleted FROM core_api.delete_company_workspace_connectors(ARRAY[delete_company_workspace_connector.id]) deleted(pk, id, company_pk, workspace_connector_pk, direction, created_at, updated_at, deleted_at));
+    RETURN (SELECT deleted.*::core_api.company_workspace_connectors AS deleted FROM core_api.delete_company_workspace_connectors(jsonb_build_array(delete_company_workspace_connector.id)) deleted(pk, id, company_pk, workspace_connector_pk, direction, created_at, updated_at, deleted_at));
 
 -- Name: FUNCTION delete_company_workspace_connector(id uuid); Type: COMMENT; Schema: core_api; Owner: deployer
 
 COMMENT ON FUNCTION core_api.delete_company_workspace_connector(id uuid) IS 'Soft-deletes one row and returns it; errors as delete_company_workspace_connectors.';
 
--- Name: revoke_workspace_connector(uuid); Type: FUNCTION; Schema: core_api; Owner: deployer
+-- Name: company_purge(timestamp with time zone, integer, uuid, uuid); Type: FUNCTION; Schema: tenancy; Owner: tenancy_definer
 
-CREATE FUNCTION core_api.revoke_workspace_connector(workspace_connector_id uuid) RETURNS integer
+CREATE FUNCTION tenancy.company_purge(deleted_before timestamp with time zone, batch_size integer, workspace_id uuid, company_id uuid) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+    the_company integer;
+    the_workspace integer;
+    connectors integer[];
+    batch integer[];
+    tried integer[];
+    purged integer;
+begin
+    if deleted_before is null or (batch_size between 1 and 100000) is not true then
+        raise exception using
+            errcode = 'invalid_parameter_value',
+            message = 'deleted_before must not be null, and batch_size must be between 1 and 100000';
+    end if;
+
+    if company_purge.workspace_id is not null then
+        select w.pk into the_workspace from core_api.workspaces as w where w.workspace_id = company_purge.workspace_id;
+        if not found then
+            raise exception using
+                errcode = 'invalid_parameter_value', message = 'workspace_id is not the id of a workspace';
+        end if;
+        connectors := array(
+            select k.pk from core_api.workspace_connectors as k where k.workspace_pk = the_workspace
+        );
+    end if;
+    if company_purge.company_id is not null then
+        select c.pk
+        into the_company
+        from core_api.companies as c
+        where c.company_id = company_purge.company_id and (the_workspace is null or c.workspace_pk = the_workspace);
+        if not found then
+            raise exception using
+                errcode = 'invalid_parameter_value', message = 'company_id is not the id of a company there';
+        end if;
+    end if;
+
+    -- Another purger may have taken the batch that was found: then there may be more, and the next look sees what is left.
+    loop
+        if the_company is not null then
+            batch := array(
+                select j.pk
+                from core_api.company_workspace_connectors as j
+                where j.company_pk = the_company and j.deleted_at is not null and j.updated_at < deleted_before
+                limit batch_size
+            );
+        elsif the_workspace is not null then
+            batch := array(
+                select j.pk
+                from core_api.company_workspace_connectors as j
+                where
+                    j.workspace_connector_pk = any(connectors)
+                    and (
+                        select c.workspace_pk = the_workspace from core_api.companies as c where c.pk = j.company_pk
+                    )
+                    and j.deleted_at is not null and j.updated_at < deleted_before
+                limit batch_size
+            );
+        else
+            batch := array(
+                select j.pk
+                from core_api.company_workspace_connectors as j
+                where j.deleted_at is not null and j.updated_at < deleted_before
+                order by j.updated_at
+                limit batch_size
+            );
+        end if;
+
+        -- Once more, because an undelete may have come between.
+        delete from core_api.company_workspace_connectors as j
+        where j.pk = any(batch) and j.deleted_at is not null and j.updated_at < deleted_before;
+        get diagnostics purged = row_count;
+        exit when purged > 0 or batch = '{}';
+        if batch = tried then
+            raise exception using
+                errcode = 'object_not_in_prerequisite_state',
+                message = 'rows that may be purged are not removed: a policy or a trigger keeps them';
+        end if;
+        tried := batch;
+    end loop;
+    return purged;
+end
+$$;
+
+ALTER FUNCTION tenancy.company_purge(deleted_before timestamp with time zone, batch_size integer, workspace_id uuid, company_id uuid) OWNER TO tenancy_definer;
+
+-- Name: FUNCTION company_purge(deleted_before timestamp with time zone, batch_size integer, workspace_id uuid, company_id uuid); Type: COMMENT; Schema: tenancy; Owner: tenancy_definer
+
+COMMENT ON FUNCTION tenancy.company_purge(deleted_before timestamp with time zone, batch_size integer, workspace_id uuid, company_id uuid) IS 'Removes at most batch_size rows that are soft-deleted and were last written before a moment, of one workspace or company where named, and returns how many; 0 when none is left.';
+
+-- Name: purge_company_workspace_connectors(timestamp with time zone, integer, uuid, uuid); Type: FUNCTION; Schema: core_api; Owner: deployer
+
+CREATE FUNCTION core_api.purge_company_workspace_connectors(deleted_before timestamp with time zone, batch_size integer DEFAULT 1000, workspace_id uuid DEFAULT NULL::uuid, company_id uuid DEFAULT NULL::uuid) RETURNS integer
+    LANGUAGE sql
+    RETURN tenancy.company_purge(deleted_before, batch_size, workspace_id, company_id);
+
+-- Name: FUNCTION purge_company_workspace_connectors(deleted_before timestamp with time zone, batch_size integer, workspace_id uuid, company_id uuid); Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON FUNCTION core_api.purge_company_workspace_connectors(deleted_before timestamp with time zone, batch_size integer, workspace_id uuid, company_id uuid) IS 'Removes rows for ever: at most batch_size (1 to 100000) of those that are soft-deleted and were last written before deleted_before by the database''s clock, of one workspace or company where named. Returns how many; call it again until it returns 0. Error 22023 on a null moment, a bad batch size, or an id that is not there.';
+
+-- Name: revoke_company_workspace_connectors(uuid, uuid); Type: FUNCTION; Schema: core_api; Owner: deployer
+
+CREATE FUNCTION core_api.revoke_company_workspace_connectors(workspace_connector_id uuid DEFAULT NULL::uuid, company_id uuid DEFAULT NULL::uuid) RETURNS SETOF core_api.company_workspace_connectors
     LANGUAGE sql
     BEGIN ATOMIC
- WITH connector AS (
-          SELECT COALESCE(( SELECT k.pk
-                    FROM tenancy.current_workspace_connectors k
-                   WHERE (k.workspace_connector_id = revoke_workspace_connector.workspace_connector_id)), tenancy.refuse(( SELECT tenancy.current_workspace_pk() AS current_workspace_pk), '22023'::text, 'workspace_connector_id is not a connector of the current workspace'::text, (1)::bigint)) AS pk
-         ), revoked AS (
+ WITH named AS (
+          SELECT COALESCE(k.pk,
+                 CASE
+                     WHEN ((revoke_company_workspace_connectors.workspace_connector_id IS NOT NULL) OR (revoke_company_workspace_connectors.company_id IS NULL)) THEN tenancy.refuse(( SELECT tenancy.current_workspace_pk() AS current_workspace_pk), '22023'::text, 'workspace_connector_id is not a connector of the current workspace'::text, (1)::bigint)
+                     ELSE NULL::integer
+                 END) AS workspace_connector_pk,
+             COALESCE(c.pk,
+                 CASE
+                     WHEN (revoke_company_workspace_connectors.company_id IS NOT NULL) THEN tenancy.refuse(( SELECT tenancy.current_workspace_pk() AS current_workspace_pk), '22023'::text, 'company_id is not a company of the current workspace'::text, (1)::bigint)
+                     ELSE NULL::integer
+                 END) AS company_pk
+            FROM ((( SELECT) always
+              LEFT JOIN tenancy.current_workspace_connectors k ON ((k.workspace_connector_id = revoke_company_workspace_connectors.workspace_connector_id)))
+              LEFT JOIN tenancy.current_workspace_companies c ON ((c.company_id = revoke_company_workspace_connectors.company_id)))
+         ), of_connector AS (
           UPDATE core_api.company_workspace_connectors SET deleted_at = now()
-            FROM connector connector_1
-           WHERE ((company_workspace_connectors.workspace_connector_pk = connector_1.pk) AND (company_workspace_connectors.deleted_at IS NULL))
-           RETURNING company_workspace_connectors.pk
+            FROM named
+           WHERE ((company_workspace_connectors.workspace_connector_pk = named.workspace_connector_pk) AND ((named.company_pk IS NULL) OR (company_workspace_connectors.company_pk = named.company_pk)) AND (company_workspace_connectors.deleted_at IS NULL))
+           RETURNING company_workspace_connectors.pk,
+             company_workspace_connectors.id,
+             company_workspace_connectors.company_pk,
+             company_workspace_connectors.workspace_connector_pk,
+             company_workspace_connectors.direction,
+             company_workspace_connectors.created_at,
+             company_workspace_connectors.updated_at,
+             company_workspace_connectors.deleted_at
+         ), of_company AS (
+          UPDATE core_api.company_workspace_connectors SET deleted_at = now()
+            FROM named
+           WHERE ((named.workspace_connector_pk IS NULL) AND (company_workspace_connectors.company_pk = named.company_pk) AND (company_workspace_connectors.deleted_at IS NULL))
+           RETURNING company_workspace_connectors.pk,
+             company_workspace_connectors.id,
+             company_workspace_connectors.company_pk,
+             company_workspace_connectors.workspace_connector_pk,
+             company_workspace_connectors.direction,
+             company_workspace_connectors.created_at,
+             company_workspace_connectors.updated_at,
+             company_workspace_connectors.deleted_at
          )
-  SELECT (( SELECT count(*) AS count
-            FROM revoked))::integer AS count
-    FROM connector;
+  SELECT of_connector.pk,
+     of_connector.id,
+     of_connector.company_pk,
+     of_connector.workspace_connector_pk,
+     of_connector.direction,
+     of_connector.created_at,
+     of_connector.updated_at,
+     of_connector.deleted_at
+    FROM of_connector
+ UNION ALL
+  SELECT of_company.pk,
+     of_company.id,
+     of_company.company_pk,
+     of_company.workspace_connector_pk,
+     of_company.direction,
+     of_company.created_at,
+     of_company.updated_at,
+     of_company.deleted_at
+    FROM of_company;
 END;
 
--- Name: FUNCTION revoke_workspace_connector(workspace_connector_id uuid); Type: COMMENT; Schema: core_api; Owner: deployer
+-- Name: FUNCTION revoke_company_workspace_connectors(workspace_connector_id uuid, company_id uuid); Type: COMMENT; Schema: core_api; Owner: deployer
 
-COMMENT ON FUNCTION core_api.revoke_workspace_connector(workspace_connector_id uuid) IS 'Soft-deletes every active row of a connector and returns how many there were. Error 22023 on an id that is no connector of the current workspace, whoever else has it; 42501 without a workspace.';
+COMMENT ON FUNCTION core_api.revoke_company_workspace_connectors(workspace_connector_id uuid, company_id uuid) IS 'Soft-deletes every active row of a connector, of a company, or of the two together, and returns the rows; one of them is named. Error 22023 on an id that is not of the current workspace, whoever else has it; 42501 without a workspace.';
 
 -- Name: workspaces; Type: TABLE; Schema: core_api; Owner: deployer
 
@@ -597,8 +860,6 @@ CREATE TABLE core_api.workspaces (
     pk integer NOT NULL,
     workspace_id uuid DEFAULT gen_random_uuid() NOT NULL
 );
-
-ALTER TABLE ONLY core_api.workspaces FORCE ROW LEVEL SECURITY;
 
 -- Name: TABLE workspaces; Type: COMMENT; Schema: core_api; Owner: deployer
 
@@ -608,18 +869,73 @@ COMMENT ON TABLE core_api.workspaces IS 'The tenants: every other row belongs to
 
 COMMENT ON COLUMN core_api.workspaces.workspace_id IS 'The tenant''s public identifier: the value of X-Hasura-Workspace-Id and of app.workspace_id.';
 
--- Name: workspace_company_workspace_connectors(core_api.workspaces, integer, uuid, core_api.direction_enum, uuid, uuid); Type: FUNCTION; Schema: core_api; Owner: deployer
+-- Name: workspace_company_counts(core_api.workspaces, uuid, uuid, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: core_api; Owner: deployer
 
-CREATE FUNCTION core_api.workspace_company_workspace_connectors(workspace core_api.workspaces, page_limit integer DEFAULT NULL::integer, after_id uuid DEFAULT NULL::uuid, direction core_api.direction_enum DEFAULT NULL::core_api.direction_enum, company_id uuid DEFAULT NULL::uuid, workspace_connector_id uuid DEFAULT NULL::uuid) RETURNS json
+CREATE FUNCTION core_api.workspace_company_counts(workspace core_api.workspaces, company_id uuid DEFAULT NULL::uuid, workspace_connector_id uuid DEFAULT NULL::uuid, created_from timestamp with time zone DEFAULT NULL::timestamp with time zone, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS json
     LANGUAGE sql STABLE
     BEGIN ATOMIC
- SELECT COALESCE(json_agg(core_api.company_workspace_connector_document(j.*) ORDER BY j.created_at DESC, j.pk DESC), '[]'::json) AS "coalesce"
-    FROM core_api.company_workspace_connectors_session_page(json_build_object('x-hasura-workspace-id', (workspace_company_workspace_connectors.workspace).workspace_id), workspace_company_workspace_connectors.page_limit, workspace_company_workspace_connectors.after_id, workspace_company_workspace_connectors.direction, workspace_company_workspace_connectors.company_id, workspace_company_workspace_connectors.workspace_connector_id) j(pk, id, company_pk, workspace_connector_pk, direction, created_at, updated_at, deleted_at);
+ WITH counted AS (
+          SELECT j.workspace_connector_pk,
+             j.direction,
+             count(*) AS active_rows
+            FROM core_api.company_workspace_connectors j
+           WHERE ((j.deleted_at IS NULL) AND (j.workspace_connector_pk = ANY (ARRAY( SELECT k_1.pk
+                    FROM core_api.workspace_connectors k_1
+                   WHERE ((k_1.workspace_pk = (workspace_company_counts.workspace).pk) AND ((workspace_company_counts.workspace_connector_id IS NULL) OR (k_1.workspace_connector_id = workspace_company_counts.workspace_connector_id)))))) AND ((workspace_company_counts.company_id IS NULL) OR (j.company_pk = ( SELECT c.pk
+                    FROM core_api.companies c
+                   WHERE (c.company_id = workspace_company_counts.company_id)))) AND (EXISTS ( SELECT
+                    FROM core_api.companies c
+                   WHERE ((c.pk = j.company_pk) AND (c.workspace_pk = (workspace_company_counts.workspace).pk)))) AND (j.created_at >= COALESCE(workspace_company_counts.created_from, '-infinity'::timestamp with time zone)) AND (j.created_at < COALESCE(workspace_company_counts.created_before, 'infinity'::timestamp with time zone)))
+           GROUP BY j.workspace_connector_pk, j.direction
+         )
+  SELECT COALESCE(json_agg(json_build_object('workspace_connector_id', k.workspace_connector_id, 'direction', counted.direction, 'active_rows', counted.active_rows) ORDER BY k.workspace_connector_id, counted.direction), '[]'::json) AS "coalesce"
+    FROM (counted
+      JOIN core_api.workspace_connectors k ON ((counted.workspace_connector_pk = k.pk)));
 END;
 
--- Name: FUNCTION workspace_company_workspace_connectors(workspace core_api.workspaces, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid); Type: COMMENT; Schema: core_api; Owner: deployer
+-- Name: FUNCTION workspace_company_counts(workspace core_api.workspaces, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone); Type: COMMENT; Schema: core_api; Owner: deployer
 
-COMMENT ON FUNCTION core_api.workspace_company_workspace_connectors(workspace core_api.workspaces, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) IS 'For Hasura: a page of the workspace''s active rows as an array of resource objects, newest first. To go on, pass the id of the last one as after_id.';
+COMMENT ON FUNCTION core_api.workspace_company_counts(workspace core_api.workspaces, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone) IS 'For Hasura: company_workspace_connectors_counts of the workspace, as one array of objects with workspace_connector_id, direction and active_rows.';
+
+-- Name: workspace_company_workspace_connectors(core_api.workspaces, integer, uuid, core_api.direction_enum, uuid, uuid, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: core_api; Owner: deployer
+
+CREATE FUNCTION core_api.workspace_company_workspace_connectors(workspace core_api.workspaces, page_limit integer DEFAULT NULL::integer, after_id uuid DEFAULT NULL::uuid, direction core_api.direction_enum DEFAULT NULL::core_api.direction_enum, company_id uuid DEFAULT NULL::uuid, workspace_connector_id uuid DEFAULT NULL::uuid, created_from timestamp with time zone DEFAULT NULL::timestamp with time zone, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS json
+    LANGUAGE sql STABLE
+    RETURN tenancy.company_list(tenancy.company_session_page_keys(json_build_object('x-hasura-workspace-id', (workspace).workspace_id), page_limit, after_id, direction, company_id, workspace_connector_id, created_from, created_before, true), COALESCE(page_limit, 50));
+
+-- Name: FUNCTION workspace_company_workspace_connectors(workspace core_api.workspaces, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone); Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON FUNCTION core_api.workspace_company_workspace_connectors(workspace core_api.workspaces, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone) IS 'For Hasura: the document of company_workspace_connectors_list for the workspace''s active rows. To go on, pass links.next as after_id.';
+
+-- Name: managed_objects; Type: TABLE; Schema: tenancy; Owner: deployer
+
+CREATE TABLE tenancy.managed_objects (
+    kind text NOT NULL,
+    name text NOT NULL,
+    created boolean NOT NULL
+);
+
+-- Name: TABLE managed_objects; Type: COMMENT; Schema: tenancy; Owner: deployer
+
+COMMENT ON TABLE tenancy.managed_objects IS 'Every object that this package either creates or finds: only what it created is given tenant policies of ours or dropped by a downgrade.';
+
+-- Name: COLUMN managed_objects.created; Type: COMMENT; Schema: tenancy; Owner: deployer
+
+COMMENT ON COLUMN tenancy.managed_objects.created IS 'True: created here. False: adopted, so it stays as it was found.';
+
+-- Name: created(text, text); Type: FUNCTION; Schema: tenancy; Owner: deployer
+
+CREATE FUNCTION tenancy.created(kind text, name text) RETURNS boolean
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT o.created
+    FROM tenancy.managed_objects o
+   WHERE ((o.kind = created.kind) AND (o.name = created.name));
+END;
+
+-- Name: FUNCTION created(kind text, name text); Type: COMMENT; Schema: tenancy; Owner: deployer
+
+COMMENT ON FUNCTION tenancy.created(kind text, name text) IS 'For migrations: whether this package created the object, as opposed to found it; null for one that it does not manage.';
 
 -- Name: hand_to_definer(text[]); Type: PROCEDURE; Schema: tenancy; Owner: deployer
 
@@ -720,71 +1036,37 @@ $$;
 
 COMMENT ON FUNCTION tenancy.json_claim(setting text, document text, key text) IS 'The value of one key of a setting that holds a JSON object; null where the key is absent or empty, error 22023 naming the setting where it is not a JSON object.';
 
--- Name: refuse_mixed_inserts(); Type: FUNCTION; Schema: tenancy; Owner: tenancy_definer
+-- Name: manage(text, text[]); Type: PROCEDURE; Schema: tenancy; Owner: deployer
 
-CREATE FUNCTION tenancy.refuse_mixed_inserts() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-begin
-    -- "Is not true": a parent that cannot be seen refuses the row as well.
-    if exists (
-        select
-        from inserted as i
-        left join core_api.companies as c on c.pk = i.company_pk
-        left join core_api.workspace_connectors as k on k.pk = i.workspace_connector_pk
-        where (c.workspace_pk = k.workspace_pk) is not true
-    ) then
-        raise exception using
-            errcode = 'check_violation',
-            schema = 'core_api',
-            table = 'company_workspace_connectors',
-            constraint = 'company_workspace_connectors_same_workspace',
-            message = 'the company and the connector of a new row belong to different workspaces';
-    end if;
-    return null;
-end
-$$;
+CREATE PROCEDURE tenancy.manage(IN kind text, VARIADIC names text[])
+    LANGUAGE sql
+    BEGIN ATOMIC
+ INSERT INTO tenancy.managed_objects (kind, name, created)  SELECT manage.kind AS kind,
+             n.name,
+                 CASE manage.kind
+                     WHEN 'schema'::text THEN (to_regnamespace(n.name) IS NULL)
+                     WHEN 'type'::text THEN (to_regtype(n.name) IS NULL)
+                     WHEN 'constraint'::text THEN (NOT (EXISTS ( SELECT
+                        FROM pg_constraint c
+                       WHERE ((c.conrelid = (to_regclass(split_part(n.name, ' on '::text, 2)))::oid) AND (c.conname = split_part(n.name, ' on '::text, 1))))))
+                     WHEN 'row security'::text THEN COALESCE(( SELECT (NOT c.relrowsecurity)
+                        FROM pg_class c
+                       WHERE (c.oid = (to_regclass(n.name))::oid)), true)
+                     WHEN 'forced row security'::text THEN COALESCE(( SELECT (NOT c.relforcerowsecurity)
+                        FROM pg_class c
+                       WHERE (c.oid = (to_regclass(n.name))::oid)), true)
+                     ELSE (to_regclass(n.name) IS NULL)
+                 END AS "case"
+            FROM unnest(manage.names) n(name);
+END;
 
-ALTER FUNCTION tenancy.refuse_mixed_inserts() OWNER TO tenancy_definer;
+-- Name: PROCEDURE manage(IN kind text, VARIADIC names text[]); Type: COMMENT; Schema: tenancy; Owner: deployer
 
--- Name: FUNCTION refuse_mixed_inserts(); Type: COMMENT; Schema: tenancy; Owner: tenancy_definer
+COMMENT ON PROCEDURE tenancy.manage(IN kind text, VARIADIC names text[]) IS 'For migrations: notes which of these objects are there already, so that they are adopted and the others created. A constraint is named "c on schema.table".';
 
-COMMENT ON FUNCTION tenancy.refuse_mixed_inserts() IS 'Error 23514 when a statement inserts a row whose company and connector differ in workspace; it sees all rows, whoever inserts.';
+-- Name: refuse_company_move(); Type: FUNCTION; Schema: tenancy; Owner: tenancy_definer
 
--- Name: refuse_mixed_update(); Type: FUNCTION; Schema: tenancy; Owner: tenancy_definer
-
-CREATE FUNCTION tenancy.refuse_mixed_update() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-begin
-    if not exists (
-        select
-        from core_api.companies as c
-        inner join core_api.workspace_connectors as k on k.workspace_pk = c.workspace_pk
-        where c.pk = new.company_pk and k.pk = new.workspace_connector_pk
-    ) then
-        raise exception using
-            errcode = 'check_violation',
-            schema = 'core_api',
-            table = 'company_workspace_connectors',
-            constraint = 'company_workspace_connectors_same_workspace',
-            message = 'the company and the connector of an updated row belong to different workspaces';
-    end if;
-    return null;
-end
-$$;
-
-ALTER FUNCTION tenancy.refuse_mixed_update() OWNER TO tenancy_definer;
-
--- Name: FUNCTION refuse_mixed_update(); Type: COMMENT; Schema: tenancy; Owner: tenancy_definer
-
-COMMENT ON FUNCTION tenancy.refuse_mixed_update() IS 'Error 23514 when an update or a cascade gives a row a company and a connector of different workspaces.';
-
--- Name: refuse_workspace_move(); Type: FUNCTION; Schema: tenancy; Owner: tenancy_definer
-
-CREATE FUNCTION tenancy.refuse_workspace_move() RETURNS trigger
+CREATE FUNCTION tenancy.refuse_company_move() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -827,11 +1109,73 @@ begin
 end
 $_$;
 
-ALTER FUNCTION tenancy.refuse_workspace_move() OWNER TO tenancy_definer;
+ALTER FUNCTION tenancy.refuse_company_move() OWNER TO tenancy_definer;
 
--- Name: FUNCTION refuse_workspace_move(); Type: COMMENT; Schema: tenancy; Owner: tenancy_definer
+-- Name: FUNCTION refuse_company_move(); Type: COMMENT; Schema: tenancy; Owner: tenancy_definer
 
-COMMENT ON FUNCTION tenancy.refuse_workspace_move() IS 'Error 23514 when a parent with provenance rows changes workspace, by update or by delete and insert in one statement; 25000 when the transaction cannot see whether it has any.';
+COMMENT ON FUNCTION tenancy.refuse_company_move() IS 'Error 23514 when a parent with provenance rows changes workspace, by update or by delete and insert in one statement; 25000 when the transaction cannot see whether it has any.';
+
+-- Name: refuse_mixed_company_inserts(); Type: FUNCTION; Schema: tenancy; Owner: tenancy_definer
+
+CREATE FUNCTION tenancy.refuse_mixed_company_inserts() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    -- "Is not true": a parent that cannot be seen refuses the row as well.
+    if exists (
+        select
+        from inserted as i
+        left join core_api.companies as c on c.pk = i.company_pk
+        left join core_api.workspace_connectors as k on k.pk = i.workspace_connector_pk
+        where (c.workspace_pk = k.workspace_pk) is not true
+    ) then
+        raise exception using
+            errcode = 'check_violation',
+            schema = 'core_api',
+            table = 'company_workspace_connectors',
+            constraint = 'company_workspace_connectors_same_workspace',
+            message = 'the company and the connector of a new row belong to different workspaces';
+    end if;
+    return null;
+end
+$$;
+
+ALTER FUNCTION tenancy.refuse_mixed_company_inserts() OWNER TO tenancy_definer;
+
+-- Name: FUNCTION refuse_mixed_company_inserts(); Type: COMMENT; Schema: tenancy; Owner: tenancy_definer
+
+COMMENT ON FUNCTION tenancy.refuse_mixed_company_inserts() IS 'Error 23514 when a statement inserts a row whose company and connector differ in workspace; it sees all rows, whoever inserts.';
+
+-- Name: refuse_mixed_company_update(); Type: FUNCTION; Schema: tenancy; Owner: tenancy_definer
+
+CREATE FUNCTION tenancy.refuse_mixed_company_update() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if not exists (
+        select
+        from core_api.companies as c
+        inner join core_api.workspace_connectors as k on k.workspace_pk = c.workspace_pk
+        where c.pk = new.company_pk and k.pk = new.workspace_connector_pk
+    ) then
+        raise exception using
+            errcode = 'check_violation',
+            schema = 'core_api',
+            table = 'company_workspace_connectors',
+            constraint = 'company_workspace_connectors_same_workspace',
+            message = 'the company and the connector of an updated row belong to different workspaces';
+    end if;
+    return null;
+end
+$$;
+
+ALTER FUNCTION tenancy.refuse_mixed_company_update() OWNER TO tenancy_definer;
+
+-- Name: FUNCTION refuse_mixed_company_update(); Type: COMMENT; Schema: tenancy; Owner: tenancy_definer
+
+COMMENT ON FUNCTION tenancy.refuse_mixed_company_update() IS 'Error 23514 when an update or a cascade gives a row a company and a connector of different workspaces.';
 
 -- Name: revoke_all(text[]); Type: PROCEDURE; Schema: tenancy; Owner: deployer
 
@@ -849,23 +1193,19 @@ begin
             from (
                 select c.relowner, c.relacl
                 from pg_catalog.pg_class as c
-                where object like 'table %' and c.oid = to_regclass(substr(object, 7))
-                union all
-                select c.relowner, c.relacl
-                from pg_catalog.pg_class as c
-                where object like 'sequence %' and c.oid = to_regclass(substr(object, 10))
+                where object ~ '^(table|sequence) ' and c.oid = to_regclass(split_part(object, ' ', 2))
                 union all
                 select n.nspowner, n.nspacl
                 from pg_catalog.pg_namespace as n
-                where object like 'schema %' and n.oid = to_regnamespace(substr(object, 8))
+                where object like 'schema %' and n.oid = to_regnamespace(split_part(object, ' ', 2))
                 union all
                 select t.typowner, coalesce(t.typacl, acldefault('T', t.typowner))
                 from pg_catalog.pg_type as t
-                where object like 'type %' and t.oid = to_regtype(substr(object, 6))
+                where object like 'type %' and t.oid = to_regtype(split_part(object, ' ', 2))
                 union all
                 select p.proowner, coalesce(p.proacl, acldefault('f', p.proowner))
                 from pg_catalog.pg_proc as p
-                where object like 'routine %' and p.oid = to_regprocedure(substr(object, 9))
+                where object like 'routine %' and p.oid = to_regproc(split_part(object, ' ', 2))
             ) as o (owner, acl)
             cross join aclexplode(o.acl) as a
             where a.grantee <> o.owner
@@ -878,7 +1218,7 @@ $$;
 
 -- Name: PROCEDURE revoke_all(VARIADIC objects text[]); Type: COMMENT; Schema: tenancy; Owner: deployer
 
-COMMENT ON PROCEDURE tenancy.revoke_all(VARIADIC objects text[]) IS 'For migrations: takes every privilege on new objects from everyone but their owner, PUBLIC and those whom the host''s default privileges favour included, so that grants start from nothing.';
+COMMENT ON PROCEDURE tenancy.revoke_all(VARIADIC objects text[]) IS 'For migrations: takes every privilege on new objects from everyone but their owner, PUBLIC and those whom the host''s default privileges favour included, so that grants start from nothing. An object is named "table t", "routine f", …';
 
 -- Name: stamp_timestamps(); Type: FUNCTION; Schema: tenancy; Owner: deployer
 
@@ -902,6 +1242,37 @@ $$;
 -- Name: FUNCTION stamp_timestamps(); Type: COMMENT; Schema: tenancy; Owner: deployer
 
 COMMENT ON FUNCTION tenancy.stamp_timestamps() IS 'Replaces whatever a client sent: created_at is the time of the insert for ever, updated_at that of the last write, pk and id never change.';
+
+-- Name: take_back(text[]); Type: PROCEDURE; Schema: tenancy; Owner: deployer
+
+CREATE PROCEDURE tenancy.take_back(VARIADIC objects text[])
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    object text;
+begin
+    begin
+        grant tenancy_definer to current_user;
+    exception
+        when insufficient_privilege then
+            null; -- as in hand_to_definer
+    end;
+    foreach object in array objects loop
+        execute format('alter %s owner to %I', object, current_user);
+    end loop;
+    begin
+        revoke tenancy_definer from current_user;
+    exception
+        when insufficient_privilege then
+            null;
+    end;
+end
+$$;
+
+-- Name: PROCEDURE take_back(VARIADIC objects text[]); Type: COMMENT; Schema: tenancy; Owner: deployer
+
+COMMENT ON PROCEDURE tenancy.take_back(VARIADIC objects text[]) IS 'For migrations: makes the caller the owner of functions and views of tenancy_definer, which hand_to_definer then gives back.';
 
 -- Name: companies_pk_seq; Type: SEQUENCE; Schema: core_api; Owner: deployer
 
@@ -958,16 +1329,6 @@ CREATE SEQUENCE core_api.workspaces_pk_seq
 -- Name: workspaces_pk_seq; Type: SEQUENCE OWNED BY; Schema: core_api; Owner: deployer
 
 ALTER SEQUENCE core_api.workspaces_pk_seq OWNED BY core_api.workspaces.pk;
-
--- Name: created_objects; Type: TABLE; Schema: tenancy; Owner: deployer
-
-CREATE TABLE tenancy.created_objects (
-    object_name text NOT NULL
-);
-
--- Name: TABLE created_objects; Type: COMMENT; Schema: tenancy; Owner: deployer
-
-COMMENT ON TABLE tenancy.created_objects IS 'What this package creates, as opposed to finds: only what is listed here is given tenant policies of our own or dropped by a downgrade.';
 
 -- Name: mixed_company_workspace_connectors; Type: VIEW; Schema: tenancy; Owner: tenancy_definer
 
@@ -1055,10 +1416,10 @@ ALTER TABLE ONLY core_api.workspaces
 ALTER TABLE ONLY core_api.workspaces
     ADD CONSTRAINT workspaces_workspace_id_unique UNIQUE (workspace_id);
 
--- Name: created_objects created_objects_pkey; Type: CONSTRAINT; Schema: tenancy; Owner: deployer
+-- Name: managed_objects managed_objects_pkey; Type: CONSTRAINT; Schema: tenancy; Owner: deployer
 
-ALTER TABLE ONLY tenancy.created_objects
-    ADD CONSTRAINT created_objects_pkey PRIMARY KEY (object_name);
+ALTER TABLE ONLY tenancy.managed_objects
+    ADD CONSTRAINT managed_objects_pkey PRIMARY KEY (kind, name);
 
 -- Name: role_bindings role_bindings_pkey; Type: CONSTRAINT; Schema: tenancy; Owner: deployer
 
@@ -1079,11 +1440,19 @@ COMMENT ON INDEX core_api.company_workspace_connectors_company_pk_index IS 'One 
 
 -- Name: company_workspace_connectors_page_index; Type: INDEX; Schema: core_api; Owner: deployer
 
-CREATE INDEX company_workspace_connectors_page_index ON core_api.company_workspace_connectors USING btree (workspace_connector_pk, created_at DESC, pk DESC) INCLUDE (company_pk, deleted_at);
+CREATE INDEX company_workspace_connectors_page_index ON core_api.company_workspace_connectors USING btree (workspace_connector_pk, created_at DESC, pk DESC) INCLUDE (company_pk, deleted_at, direction);
 
 -- Name: INDEX company_workspace_connectors_page_index; Type: COMMENT; Schema: core_api; Owner: deployer
 
 COMMENT ON INDEX core_api.company_workspace_connectors_page_index IS 'Pages of a connector, newest first, without touching the table; it drives every policy, so nothing else may lead on workspace_connector_pk.';
+
+-- Name: company_workspace_connectors_purge_index; Type: INDEX; Schema: core_api; Owner: deployer
+
+CREATE INDEX company_workspace_connectors_purge_index ON core_api.company_workspace_connectors USING btree (updated_at) WHERE (deleted_at IS NOT NULL);
+
+-- Name: INDEX company_workspace_connectors_purge_index; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON INDEX core_api.company_workspace_connectors_purge_index IS 'The soft-deleted rows, longest untouched first, so that a purge reads what it removes.';
 
 -- Name: workspace_connectors_workspace_pk_pk_unique; Type: INDEX; Schema: core_api; Owner: deployer
 
@@ -1099,7 +1468,7 @@ COMMENT ON INDEX tenancy.role_bindings_workspace_pk_index IS 'Carries the foreig
 
 -- Name: companies companies_refuse_workspace_move; Type: TRIGGER; Schema: core_api; Owner: deployer
 
-CREATE TRIGGER companies_refuse_workspace_move AFTER UPDATE ON core_api.companies FOR EACH ROW WHEN ((old.workspace_pk <> new.workspace_pk)) EXECUTE FUNCTION tenancy.refuse_workspace_move('company_pk');
+CREATE TRIGGER companies_refuse_workspace_move AFTER UPDATE ON core_api.companies FOR EACH ROW WHEN ((old.workspace_pk <> new.workspace_pk)) EXECUTE FUNCTION tenancy.refuse_company_move('company_pk');
 
 -- Name: TRIGGER companies_refuse_workspace_move ON companies; Type: COMMENT; Schema: core_api; Owner: deployer
 
@@ -1107,7 +1476,7 @@ COMMENT ON TRIGGER companies_refuse_workspace_move ON core_api.companies IS 'A c
 
 -- Name: companies companies_refuse_workspace_replacement; Type: TRIGGER; Schema: core_api; Owner: deployer
 
-CREATE TRIGGER companies_refuse_workspace_replacement AFTER DELETE ON core_api.companies REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION tenancy.refuse_workspace_move('company_pk');
+CREATE TRIGGER companies_refuse_workspace_replacement AFTER DELETE ON core_api.companies REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION tenancy.refuse_company_move('company_pk');
 
 -- Name: TRIGGER companies_refuse_workspace_replacement ON companies; Type: COMMENT; Schema: core_api; Owner: deployer
 
@@ -1115,7 +1484,7 @@ COMMENT ON TRIGGER companies_refuse_workspace_replacement ON core_api.companies 
 
 -- Name: company_workspace_connectors company_workspace_connectors_refuse_mixed_inserts; Type: TRIGGER; Schema: core_api; Owner: deployer
 
-CREATE TRIGGER company_workspace_connectors_refuse_mixed_inserts AFTER INSERT ON core_api.company_workspace_connectors REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION tenancy.refuse_mixed_inserts();
+CREATE TRIGGER company_workspace_connectors_refuse_mixed_inserts AFTER INSERT ON core_api.company_workspace_connectors REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION tenancy.refuse_mixed_company_inserts();
 
 -- Name: TRIGGER company_workspace_connectors_refuse_mixed_inserts ON company_workspace_connectors; Type: COMMENT; Schema: core_api; Owner: deployer
 
@@ -1123,7 +1492,7 @@ COMMENT ON TRIGGER company_workspace_connectors_refuse_mixed_inserts ON core_api
 
 -- Name: company_workspace_connectors company_workspace_connectors_refuse_mixed_update; Type: TRIGGER; Schema: core_api; Owner: deployer
 
-CREATE TRIGGER company_workspace_connectors_refuse_mixed_update AFTER UPDATE ON core_api.company_workspace_connectors FOR EACH ROW WHEN (((old.company_pk <> new.company_pk) OR (old.workspace_connector_pk <> new.workspace_connector_pk))) EXECUTE FUNCTION tenancy.refuse_mixed_update();
+CREATE TRIGGER company_workspace_connectors_refuse_mixed_update AFTER UPDATE ON core_api.company_workspace_connectors FOR EACH ROW WHEN (((old.company_pk <> new.company_pk) OR (old.workspace_connector_pk <> new.workspace_connector_pk))) EXECUTE FUNCTION tenancy.refuse_mixed_company_update();
 
 -- Name: TRIGGER company_workspace_connectors_refuse_mixed_update ON company_workspace_connectors; Type: COMMENT; Schema: core_api; Owner: deployer
 
@@ -1137,21 +1506,21 @@ CREATE TRIGGER company_workspace_connectors_stamp_timestamps BEFORE INSERT OR UP
 
 COMMENT ON TRIGGER company_workspace_connectors_stamp_timestamps ON core_api.company_workspace_connectors IS 'The database''s clock is the only one that counts, in cascades of the foreign keys too.';
 
--- Name: workspace_connectors workspace_connectors_refuse_workspace_move; Type: TRIGGER; Schema: core_api; Owner: deployer
+-- Name: workspace_connectors workspace_connectors_with_companies_refuse_move; Type: TRIGGER; Schema: core_api; Owner: deployer
 
-CREATE TRIGGER workspace_connectors_refuse_workspace_move AFTER UPDATE ON core_api.workspace_connectors FOR EACH ROW WHEN ((old.workspace_pk <> new.workspace_pk)) EXECUTE FUNCTION tenancy.refuse_workspace_move('workspace_connector_pk');
+CREATE TRIGGER workspace_connectors_with_companies_refuse_move AFTER UPDATE ON core_api.workspace_connectors FOR EACH ROW WHEN ((old.workspace_pk <> new.workspace_pk)) EXECUTE FUNCTION tenancy.refuse_company_move('workspace_connector_pk');
 
--- Name: TRIGGER workspace_connectors_refuse_workspace_move ON workspace_connectors; Type: COMMENT; Schema: core_api; Owner: deployer
+-- Name: TRIGGER workspace_connectors_with_companies_refuse_move ON workspace_connectors; Type: COMMENT; Schema: core_api; Owner: deployer
 
-COMMENT ON TRIGGER workspace_connectors_refuse_workspace_move ON core_api.workspace_connectors IS 'A connector with provenance rows stays in its workspace.';
+COMMENT ON TRIGGER workspace_connectors_with_companies_refuse_move ON core_api.workspace_connectors IS 'A connector with provenance rows of companies stays in its workspace.';
 
--- Name: workspace_connectors workspace_connectors_refuse_workspace_replacement; Type: TRIGGER; Schema: core_api; Owner: deployer
+-- Name: workspace_connectors workspace_connectors_with_companies_refuse_replacement; Type: TRIGGER; Schema: core_api; Owner: deployer
 
-CREATE TRIGGER workspace_connectors_refuse_workspace_replacement AFTER DELETE ON core_api.workspace_connectors REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION tenancy.refuse_workspace_move('workspace_connector_pk');
+CREATE TRIGGER workspace_connectors_with_companies_refuse_replacement AFTER DELETE ON core_api.workspace_connectors REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION tenancy.refuse_company_move('workspace_connector_pk');
 
--- Name: TRIGGER workspace_connectors_refuse_workspace_replacement ON workspace_connectors; Type: COMMENT; Schema: core_api; Owner: deployer
+-- Name: TRIGGER workspace_connectors_with_companies_refuse_replacement ON workspace_connectors; Type: COMMENT; Schema: core_api; Owner: deployer
 
-COMMENT ON TRIGGER workspace_connectors_refuse_workspace_replacement ON core_api.workspace_connectors IS 'Nor is it replaced, in one statement, by a connector of another workspace with the same pk.';
+COMMENT ON TRIGGER workspace_connectors_with_companies_refuse_replacement ON core_api.workspace_connectors IS 'Nor is it replaced, in one statement, by a connector of another workspace with the same pk.';
 
 -- Name: companies companies_workspace_pk_foreign; Type: FK CONSTRAINT; Schema: core_api; Owner: deployer
 
@@ -1217,6 +1586,14 @@ CREATE POLICY definer_reads_every_row ON core_api.workspaces FOR SELECT TO tenan
 -- Name: POLICY definer_reads_every_row ON workspaces; Type: COMMENT; Schema: core_api; Owner: deployer
 
 COMMENT ON POLICY definer_reads_every_row ON core_api.workspaces IS 'The views and guards that decide what belongs to a workspace see every row; nobody logs in as this role.';
+
+-- Name: company_workspace_connectors definer_removes_deleted_rows; Type: POLICY; Schema: core_api; Owner: deployer
+
+CREATE POLICY definer_removes_deleted_rows ON core_api.company_workspace_connectors FOR DELETE TO tenancy_definer USING ((deleted_at IS NOT NULL));
+
+-- Name: POLICY definer_removes_deleted_rows ON company_workspace_connectors; Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON POLICY definer_removes_deleted_rows ON core_api.company_workspace_connectors IS 'The purge removes what was marked deleted and nothing else, whatever it is asked for; nobody logs in as this role.';
 
 -- Name: companies hasura_reads_every_row; Type: POLICY; Schema: core_api; Owner: deployer
 
@@ -1331,6 +1708,7 @@ ALTER TABLE core_api.workspaces ENABLE ROW LEVEL SECURITY;
 GRANT USAGE ON SCHEMA core_api TO workspace_member;
 GRANT USAGE ON SCHEMA core_api TO workspace_tenant;
 GRANT USAGE ON SCHEMA core_api TO connector_sync;
+GRANT USAGE ON SCHEMA core_api TO connector_retention;
 GRANT USAGE ON SCHEMA core_api TO hasura_service;
 GRANT USAGE ON SCHEMA core_api TO tenancy_definer;
 
@@ -1342,37 +1720,12 @@ GRANT USAGE ON SCHEMA tenancy TO tenancy_definer;
 
 REVOKE ALL ON TYPE core_api.direction_enum FROM PUBLIC;
 
--- Name: FUNCTION current_workspace_pk(); Type: ACL; Schema: tenancy; Owner: tenancy_definer
-
-REVOKE ALL ON FUNCTION tenancy.current_workspace_pk() FROM PUBLIC;
-GRANT ALL ON FUNCTION tenancy.current_workspace_pk() TO workspace_member;
-GRANT ALL ON FUNCTION tenancy.current_workspace_pk() TO connector_sync;
-GRANT ALL ON FUNCTION tenancy.current_workspace_pk() TO hasura_service;
-
 -- Name: FUNCTION json_timestamp(moment timestamp with time zone); Type: ACL; Schema: tenancy; Owner: deployer
 
 REVOKE ALL ON FUNCTION tenancy.json_timestamp(moment timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION tenancy.json_timestamp(moment timestamp with time zone) TO workspace_member;
 GRANT ALL ON FUNCTION tenancy.json_timestamp(moment timestamp with time zone) TO connector_sync;
 GRANT ALL ON FUNCTION tenancy.json_timestamp(moment timestamp with time zone) TO hasura_service;
-
--- Name: TABLE companies; Type: ACL; Schema: core_api; Owner: deployer
-
-GRANT SELECT ON TABLE core_api.companies TO workspace_member;
-GRANT SELECT ON TABLE core_api.companies TO connector_sync;
-GRANT SELECT ON TABLE core_api.companies TO hasura_service;
-
--- Name: COLUMN companies.pk; Type: ACL; Schema: core_api; Owner: deployer
-
-GRANT SELECT(pk) ON TABLE core_api.companies TO tenancy_definer;
-
--- Name: COLUMN companies.company_id; Type: ACL; Schema: core_api; Owner: deployer
-
-GRANT SELECT(company_id) ON TABLE core_api.companies TO tenancy_definer;
-
--- Name: COLUMN companies.workspace_pk; Type: ACL; Schema: core_api; Owner: deployer
-
-GRANT SELECT(workspace_pk) ON TABLE core_api.companies TO tenancy_definer;
 
 -- Name: TABLE company_workspace_connectors; Type: ACL; Schema: core_api; Owner: deployer
 
@@ -1381,6 +1734,7 @@ GRANT SELECT,INSERT,REFERENCES,TRIGGER,MAINTAIN,UPDATE ON TABLE core_api.company
 GRANT SELECT ON TABLE core_api.company_workspace_connectors TO workspace_member;
 GRANT SELECT ON TABLE core_api.company_workspace_connectors TO connector_sync;
 GRANT SELECT ON TABLE core_api.company_workspace_connectors TO hasura_service;
+GRANT DELETE ON TABLE core_api.company_workspace_connectors TO tenancy_definer;
 
 -- Name: COLUMN company_workspace_connectors.pk; Type: ACL; Schema: core_api; Owner: deployer
 
@@ -1413,11 +1767,44 @@ GRANT SELECT(created_at) ON TABLE core_api.company_workspace_connectors TO tenan
 -- Name: COLUMN company_workspace_connectors.updated_at; Type: ACL; Schema: core_api; Owner: deployer
 
 GRANT INSERT(updated_at),UPDATE(updated_at) ON TABLE core_api.company_workspace_connectors TO connector_sync;
+GRANT SELECT(updated_at) ON TABLE core_api.company_workspace_connectors TO tenancy_definer;
 
 -- Name: COLUMN company_workspace_connectors.deleted_at; Type: ACL; Schema: core_api; Owner: deployer
 
 GRANT INSERT(deleted_at),UPDATE(deleted_at) ON TABLE core_api.company_workspace_connectors TO connector_sync;
 GRANT SELECT(deleted_at) ON TABLE core_api.company_workspace_connectors TO tenancy_definer;
+
+-- Name: FUNCTION company_resource(provenance_row core_api.company_workspace_connectors, company_id uuid, workspace_connector_id uuid); Type: ACL; Schema: tenancy; Owner: deployer
+
+REVOKE ALL ON FUNCTION tenancy.company_resource(provenance_row core_api.company_workspace_connectors, company_id uuid, workspace_connector_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION tenancy.company_resource(provenance_row core_api.company_workspace_connectors, company_id uuid, workspace_connector_id uuid) TO workspace_member;
+GRANT ALL ON FUNCTION tenancy.company_resource(provenance_row core_api.company_workspace_connectors, company_id uuid, workspace_connector_id uuid) TO connector_sync;
+GRANT ALL ON FUNCTION tenancy.company_resource(provenance_row core_api.company_workspace_connectors, company_id uuid, workspace_connector_id uuid) TO hasura_service;
+
+-- Name: FUNCTION current_workspace_pk(); Type: ACL; Schema: tenancy; Owner: tenancy_definer
+
+REVOKE ALL ON FUNCTION tenancy.current_workspace_pk() FROM PUBLIC;
+GRANT ALL ON FUNCTION tenancy.current_workspace_pk() TO workspace_member;
+GRANT ALL ON FUNCTION tenancy.current_workspace_pk() TO connector_sync;
+GRANT ALL ON FUNCTION tenancy.current_workspace_pk() TO hasura_service;
+
+-- Name: TABLE companies; Type: ACL; Schema: core_api; Owner: deployer
+
+GRANT SELECT ON TABLE core_api.companies TO workspace_member;
+GRANT SELECT ON TABLE core_api.companies TO connector_sync;
+GRANT SELECT ON TABLE core_api.companies TO hasura_service;
+
+-- Name: COLUMN companies.pk; Type: ACL; Schema: core_api; Owner: deployer
+
+GRANT SELECT(pk) ON TABLE core_api.companies TO tenancy_definer;
+
+-- Name: COLUMN companies.company_id; Type: ACL; Schema: core_api; Owner: deployer
+
+GRANT SELECT(company_id) ON TABLE core_api.companies TO tenancy_definer;
+
+-- Name: COLUMN companies.workspace_pk; Type: ACL; Schema: core_api; Owner: deployer
+
+GRANT SELECT(workspace_pk) ON TABLE core_api.companies TO tenancy_definer;
 
 -- Name: TABLE workspace_connectors; Type: ACL; Schema: core_api; Owner: deployer
 
@@ -1437,46 +1824,19 @@ GRANT SELECT(workspace_connector_id) ON TABLE core_api.workspace_connectors TO t
 
 GRANT SELECT(workspace_pk) ON TABLE core_api.workspace_connectors TO tenancy_definer;
 
--- Name: TABLE resource_identifiers; Type: ACL; Schema: tenancy; Owner: tenancy_definer
+-- Name: TABLE company_identifiers; Type: ACL; Schema: tenancy; Owner: tenancy_definer
 
-GRANT SELECT ON TABLE tenancy.resource_identifiers TO workspace_member;
-GRANT SELECT ON TABLE tenancy.resource_identifiers TO connector_sync;
-GRANT SELECT ON TABLE tenancy.resource_identifiers TO hasura_service;
-GRANT SELECT ON TABLE tenancy.resource_identifiers TO deployer;
+GRANT SELECT ON TABLE tenancy.company_identifiers TO workspace_member;
+GRANT SELECT ON TABLE tenancy.company_identifiers TO connector_sync;
+GRANT SELECT ON TABLE tenancy.company_identifiers TO hasura_service;
+GRANT SELECT ON TABLE tenancy.company_identifiers TO deployer;
 
--- Name: FUNCTION company_workspace_connector_document(company_workspace_connector core_api.company_workspace_connectors); Type: ACL; Schema: core_api; Owner: deployer
+-- Name: FUNCTION company_workspace_connector_resource(company_workspace_connector core_api.company_workspace_connectors); Type: ACL; Schema: core_api; Owner: deployer
 
-REVOKE ALL ON FUNCTION core_api.company_workspace_connector_document(company_workspace_connector core_api.company_workspace_connectors) FROM PUBLIC;
-GRANT ALL ON FUNCTION core_api.company_workspace_connector_document(company_workspace_connector core_api.company_workspace_connectors) TO workspace_member;
-GRANT ALL ON FUNCTION core_api.company_workspace_connector_document(company_workspace_connector core_api.company_workspace_connectors) TO connector_sync;
-GRANT ALL ON FUNCTION core_api.company_workspace_connector_document(company_workspace_connector core_api.company_workspace_connectors) TO hasura_service;
-
--- Name: FUNCTION page_keys(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, with_deleted boolean); Type: ACL; Schema: tenancy; Owner: tenancy_definer
-
-REVOKE ALL ON FUNCTION tenancy.page_keys(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, with_deleted boolean) FROM PUBLIC;
-GRANT ALL ON FUNCTION tenancy.page_keys(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, with_deleted boolean) TO workspace_member;
-GRANT ALL ON FUNCTION tenancy.page_keys(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, with_deleted boolean) TO connector_sync;
-
--- Name: FUNCTION company_workspace_connectors_page(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid); Type: ACL; Schema: core_api; Owner: deployer
-
-REVOKE ALL ON FUNCTION core_api.company_workspace_connectors_page(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION core_api.company_workspace_connectors_page(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) TO workspace_member;
-GRANT ALL ON FUNCTION core_api.company_workspace_connectors_page(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) TO connector_sync;
-
--- Name: FUNCTION session_page_keys(hasura_session json, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid); Type: ACL; Schema: tenancy; Owner: tenancy_definer
-
-REVOKE ALL ON FUNCTION tenancy.session_page_keys(hasura_session json, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION tenancy.session_page_keys(hasura_session json, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) TO hasura_service;
-
--- Name: FUNCTION company_workspace_connectors_session_page(hasura_session json, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid); Type: ACL; Schema: core_api; Owner: deployer
-
-REVOKE ALL ON FUNCTION core_api.company_workspace_connectors_session_page(hasura_session json, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION core_api.company_workspace_connectors_session_page(hasura_session json, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) TO hasura_service;
-
--- Name: FUNCTION refuse(workspace_pk integer, code text, complaint text, place bigint); Type: ACL; Schema: tenancy; Owner: deployer
-
-REVOKE ALL ON FUNCTION tenancy.refuse(workspace_pk integer, code text, complaint text, place bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION tenancy.refuse(workspace_pk integer, code text, complaint text, place bigint) TO connector_sync;
+REVOKE ALL ON FUNCTION core_api.company_workspace_connector_resource(company_workspace_connector core_api.company_workspace_connectors) FROM PUBLIC;
+GRANT ALL ON FUNCTION core_api.company_workspace_connector_resource(company_workspace_connector core_api.company_workspace_connectors) TO workspace_member;
+GRANT ALL ON FUNCTION core_api.company_workspace_connector_resource(company_workspace_connector core_api.company_workspace_connectors) TO connector_sync;
+GRANT ALL ON FUNCTION core_api.company_workspace_connector_resource(company_workspace_connector core_api.company_workspace_connectors) TO hasura_service;
 
 -- Name: TABLE current_workspace_companies; Type: ACL; Schema: tenancy; Owner: tenancy_definer
 
@@ -1490,6 +1850,58 @@ GRANT SELECT ON TABLE tenancy.current_workspace_connectors TO workspace_member;
 GRANT SELECT ON TABLE tenancy.current_workspace_connectors TO connector_sync;
 GRANT SELECT ON TABLE tenancy.current_workspace_connectors TO deployer;
 
+-- Name: FUNCTION company_workspace_connector_retrieve(id uuid); Type: ACL; Schema: core_api; Owner: deployer
+
+REVOKE ALL ON FUNCTION core_api.company_workspace_connector_retrieve(id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION core_api.company_workspace_connector_retrieve(id uuid) TO workspace_member;
+GRANT ALL ON FUNCTION core_api.company_workspace_connector_retrieve(id uuid) TO connector_sync;
+
+-- Name: FUNCTION company_workspace_connectors_counts(company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone); Type: ACL; Schema: core_api; Owner: deployer
+
+REVOKE ALL ON FUNCTION core_api.company_workspace_connectors_counts(company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION core_api.company_workspace_connectors_counts(company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone) TO workspace_member;
+GRANT ALL ON FUNCTION core_api.company_workspace_connectors_counts(company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone) TO connector_sync;
+
+-- Name: FUNCTION company_list(keys integer[], page_limit integer); Type: ACL; Schema: tenancy; Owner: deployer
+
+REVOKE ALL ON FUNCTION tenancy.company_list(keys integer[], page_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION tenancy.company_list(keys integer[], page_limit integer) TO workspace_member;
+GRANT ALL ON FUNCTION tenancy.company_list(keys integer[], page_limit integer) TO connector_sync;
+GRANT ALL ON FUNCTION tenancy.company_list(keys integer[], page_limit integer) TO hasura_service;
+
+-- Name: FUNCTION company_page_keys(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone, with_deleted boolean, and_one_more boolean); Type: ACL; Schema: tenancy; Owner: tenancy_definer
+
+REVOKE ALL ON FUNCTION tenancy.company_page_keys(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone, with_deleted boolean, and_one_more boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION tenancy.company_page_keys(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone, with_deleted boolean, and_one_more boolean) TO workspace_member;
+GRANT ALL ON FUNCTION tenancy.company_page_keys(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone, with_deleted boolean, and_one_more boolean) TO connector_sync;
+
+-- Name: FUNCTION company_workspace_connectors_list(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone); Type: ACL; Schema: core_api; Owner: deployer
+
+REVOKE ALL ON FUNCTION core_api.company_workspace_connectors_list(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION core_api.company_workspace_connectors_list(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone) TO workspace_member;
+GRANT ALL ON FUNCTION core_api.company_workspace_connectors_list(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone) TO connector_sync;
+
+-- Name: FUNCTION company_workspace_connectors_page(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone); Type: ACL; Schema: core_api; Owner: deployer
+
+REVOKE ALL ON FUNCTION core_api.company_workspace_connectors_page(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION core_api.company_workspace_connectors_page(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone) TO workspace_member;
+GRANT ALL ON FUNCTION core_api.company_workspace_connectors_page(page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone) TO connector_sync;
+
+-- Name: FUNCTION company_session_page_keys(hasura_session json, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone, and_one_more boolean); Type: ACL; Schema: tenancy; Owner: tenancy_definer
+
+REVOKE ALL ON FUNCTION tenancy.company_session_page_keys(hasura_session json, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone, and_one_more boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION tenancy.company_session_page_keys(hasura_session json, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone, and_one_more boolean) TO hasura_service;
+
+-- Name: FUNCTION company_workspace_connectors_session_page(hasura_session json, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone); Type: ACL; Schema: core_api; Owner: deployer
+
+REVOKE ALL ON FUNCTION core_api.company_workspace_connectors_session_page(hasura_session json, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION core_api.company_workspace_connectors_session_page(hasura_session json, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone) TO hasura_service;
+
+-- Name: FUNCTION refuse(workspace_pk integer, code text, complaint text, place bigint); Type: ACL; Schema: tenancy; Owner: deployer
+
+REVOKE ALL ON FUNCTION tenancy.refuse(workspace_pk integer, code text, complaint text, place bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION tenancy.refuse(workspace_pk integer, code text, complaint text, place bigint) TO connector_sync;
+
 -- Name: FUNCTION create_company_workspace_connectors(items jsonb); Type: ACL; Schema: core_api; Owner: deployer
 
 REVOKE ALL ON FUNCTION core_api.create_company_workspace_connectors(items jsonb) FROM PUBLIC;
@@ -1500,20 +1912,30 @@ GRANT ALL ON FUNCTION core_api.create_company_workspace_connectors(items jsonb) 
 REVOKE ALL ON FUNCTION core_api.create_company_workspace_connector(company_id uuid, workspace_connector_id uuid, direction core_api.direction_enum) FROM PUBLIC;
 GRANT ALL ON FUNCTION core_api.create_company_workspace_connector(company_id uuid, workspace_connector_id uuid, direction core_api.direction_enum) TO connector_sync;
 
--- Name: FUNCTION delete_company_workspace_connectors(ids uuid[]); Type: ACL; Schema: core_api; Owner: deployer
+-- Name: FUNCTION delete_company_workspace_connectors(ids jsonb); Type: ACL; Schema: core_api; Owner: deployer
 
-REVOKE ALL ON FUNCTION core_api.delete_company_workspace_connectors(ids uuid[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION core_api.delete_company_workspace_connectors(ids uuid[]) TO connector_sync;
+REVOKE ALL ON FUNCTION core_api.delete_company_workspace_connectors(ids jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION core_api.delete_company_workspace_connectors(ids jsonb) TO connector_sync;
 
 -- Name: FUNCTION delete_company_workspace_connector(id uuid); Type: ACL; Schema: core_api; Owner: deployer
 
 REVOKE ALL ON FUNCTION core_api.delete_company_workspace_connector(id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION core_api.delete_company_workspace_connector(id uuid) TO connector_sync;
 
--- Name: FUNCTION revoke_workspace_connector(workspace_connector_id uuid); Type: ACL; Schema: core_api; Owner: deployer
+-- Name: FUNCTION company_purge(deleted_before timestamp with time zone, batch_size integer, workspace_id uuid, company_id uuid); Type: ACL; Schema: tenancy; Owner: tenancy_definer
 
-REVOKE ALL ON FUNCTION core_api.revoke_workspace_connector(workspace_connector_id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION core_api.revoke_workspace_connector(workspace_connector_id uuid) TO connector_sync;
+REVOKE ALL ON FUNCTION tenancy.company_purge(deleted_before timestamp with time zone, batch_size integer, workspace_id uuid, company_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION tenancy.company_purge(deleted_before timestamp with time zone, batch_size integer, workspace_id uuid, company_id uuid) TO connector_retention;
+
+-- Name: FUNCTION purge_company_workspace_connectors(deleted_before timestamp with time zone, batch_size integer, workspace_id uuid, company_id uuid); Type: ACL; Schema: core_api; Owner: deployer
+
+REVOKE ALL ON FUNCTION core_api.purge_company_workspace_connectors(deleted_before timestamp with time zone, batch_size integer, workspace_id uuid, company_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION core_api.purge_company_workspace_connectors(deleted_before timestamp with time zone, batch_size integer, workspace_id uuid, company_id uuid) TO connector_retention;
+
+-- Name: FUNCTION revoke_company_workspace_connectors(workspace_connector_id uuid, company_id uuid); Type: ACL; Schema: core_api; Owner: deployer
+
+REVOKE ALL ON FUNCTION core_api.revoke_company_workspace_connectors(workspace_connector_id uuid, company_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION core_api.revoke_company_workspace_connectors(workspace_connector_id uuid, company_id uuid) TO connector_sync;
 
 -- Name: TABLE workspaces; Type: ACL; Schema: core_api; Owner: deployer
 
@@ -1529,10 +1951,19 @@ GRANT SELECT(pk) ON TABLE core_api.workspaces TO tenancy_definer;
 
 GRANT SELECT(workspace_id) ON TABLE core_api.workspaces TO tenancy_definer;
 
--- Name: FUNCTION workspace_company_workspace_connectors(workspace core_api.workspaces, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid); Type: ACL; Schema: core_api; Owner: deployer
+-- Name: FUNCTION workspace_company_counts(workspace core_api.workspaces, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone); Type: ACL; Schema: core_api; Owner: deployer
 
-REVOKE ALL ON FUNCTION core_api.workspace_company_workspace_connectors(workspace core_api.workspaces, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION core_api.workspace_company_workspace_connectors(workspace core_api.workspaces, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid) TO hasura_service;
+REVOKE ALL ON FUNCTION core_api.workspace_company_counts(workspace core_api.workspaces, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION core_api.workspace_company_counts(workspace core_api.workspaces, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone) TO hasura_service;
+
+-- Name: FUNCTION workspace_company_workspace_connectors(workspace core_api.workspaces, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone); Type: ACL; Schema: core_api; Owner: deployer
+
+REVOKE ALL ON FUNCTION core_api.workspace_company_workspace_connectors(workspace core_api.workspaces, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION core_api.workspace_company_workspace_connectors(workspace core_api.workspaces, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone) TO hasura_service;
+
+-- Name: FUNCTION created(kind text, name text); Type: ACL; Schema: tenancy; Owner: deployer
+
+REVOKE ALL ON FUNCTION tenancy.created(kind text, name text) FROM PUBLIC;
 
 -- Name: PROCEDURE hand_to_definer(VARIADIC objects text[]); Type: ACL; Schema: tenancy; Owner: deployer
 
@@ -1548,17 +1979,21 @@ GRANT ALL ON FUNCTION tenancy.is_tenant_login() TO tenancy_definer;
 REVOKE ALL ON FUNCTION tenancy.json_claim(setting text, document text, key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION tenancy.json_claim(setting text, document text, key text) TO tenancy_definer;
 
--- Name: FUNCTION refuse_mixed_inserts(); Type: ACL; Schema: tenancy; Owner: tenancy_definer
+-- Name: PROCEDURE manage(IN kind text, VARIADIC names text[]); Type: ACL; Schema: tenancy; Owner: deployer
 
-REVOKE ALL ON FUNCTION tenancy.refuse_mixed_inserts() FROM PUBLIC;
+REVOKE ALL ON PROCEDURE tenancy.manage(IN kind text, VARIADIC names text[]) FROM PUBLIC;
 
--- Name: FUNCTION refuse_mixed_update(); Type: ACL; Schema: tenancy; Owner: tenancy_definer
+-- Name: FUNCTION refuse_company_move(); Type: ACL; Schema: tenancy; Owner: tenancy_definer
 
-REVOKE ALL ON FUNCTION tenancy.refuse_mixed_update() FROM PUBLIC;
+REVOKE ALL ON FUNCTION tenancy.refuse_company_move() FROM PUBLIC;
 
--- Name: FUNCTION refuse_workspace_move(); Type: ACL; Schema: tenancy; Owner: tenancy_definer
+-- Name: FUNCTION refuse_mixed_company_inserts(); Type: ACL; Schema: tenancy; Owner: tenancy_definer
 
-REVOKE ALL ON FUNCTION tenancy.refuse_workspace_move() FROM PUBLIC;
+REVOKE ALL ON FUNCTION tenancy.refuse_mixed_company_inserts() FROM PUBLIC;
+
+-- Name: FUNCTION refuse_mixed_company_update(); Type: ACL; Schema: tenancy; Owner: tenancy_definer
+
+REVOKE ALL ON FUNCTION tenancy.refuse_mixed_company_update() FROM PUBLIC;
 
 -- Name: PROCEDURE revoke_all(VARIADIC objects text[]); Type: ACL; Schema: tenancy; Owner: deployer
 
@@ -1567,6 +2002,10 @@ REVOKE ALL ON PROCEDURE tenancy.revoke_all(VARIADIC objects text[]) FROM PUBLIC;
 -- Name: FUNCTION stamp_timestamps(); Type: ACL; Schema: tenancy; Owner: deployer
 
 REVOKE ALL ON FUNCTION tenancy.stamp_timestamps() FROM PUBLIC;
+
+-- Name: PROCEDURE take_back(VARIADIC objects text[]); Type: ACL; Schema: tenancy; Owner: deployer
+
+REVOKE ALL ON PROCEDURE tenancy.take_back(VARIADIC objects text[]) FROM PUBLIC;
 
 -- Name: SEQUENCE company_workspace_connectors_pk_seq; Type: ACL; Schema: core_api; Owner: deployer
 

@@ -133,7 +133,7 @@ values
 ('30_constraints', 'constraint role_bindings_pkey on tenancy.role_bindings', 'PRIMARY KEY (role)', null),
 ('30_constraints', 'constraint role_bindings_workspace_pk_foreign on tenancy.role_bindings', 'FOREIGN KEY (workspace_pk) REFERENCES core_api.workspaces(pk) ON UPDATE CASCADE', null),
 ('40_indexes', 'index core_api.company_workspace_connectors_company_pk_index', 'CREATE INDEX company_workspace_connectors_company_pk_index ON core_api.company_workspace_connectors USING btree (company_pk)', null),
-('40_indexes', 'index core_api.company_workspace_connectors_page_index', 'CREATE INDEX company_workspace_connectors_page_index ON core_api.company_workspace_connectors USING btree (workspace_connector_pk, created_at DESC, pk DESC) INCLUDE (company_pk, deleted_at)', null),
+('40_indexes', 'index core_api.company_workspace_connectors_page_index', 'CREATE INDEX company_workspace_connectors_page_index ON core_api.company_workspace_connectors USING btree (workspace_connector_pk, created_at DESC, pk DESC) INCLUDE (company_pk, deleted_at, direction)', null),
 ('40_indexes', 'index core_api.company_workspace_connectors_purge_index', 'CREATE INDEX company_workspace_connectors_purge_index ON core_api.company_workspace_connectors USING btree (updated_at) WHERE (deleted_at IS NOT NULL)', null),
 ('40_indexes', 'index tenancy.role_bindings_workspace_pk_index', 'CREATE INDEX role_bindings_workspace_pk_index ON tenancy.role_bindings USING btree (workspace_pk)', null),
 ('40_indexes', 'unique index on core_api.companies (workspace_pk, pk)', 'valid, over every row', null),
@@ -163,7 +163,7 @@ values
 ('60_policies', 'policy sync_updates_rows on core_api.company_workspace_connectors', 'as permissive for update to connector_sync using (((workspace_connector_pk = ANY (ARRAY( SELECT k.pk FROM tenancy.current_workspace_connectors k))) AND (EXISTS ( SELECT FROM tenancy.current_workspace_companies c WHERE (c.pk = company_workspace_connectors.company_pk)))))', null),
 ('70_functions', 'function core_api.company_workspace_connector_resource(core_api.company_workspace_connectors)', 'company_workspace_connector core_api.company_workspace_connectors, returns json, sql stable, owner the deployer, body e5b14b3b8abc0d6e0b4a2cb87a3c7a79', null),
 ('70_functions', 'function core_api.company_workspace_connector_retrieve(uuid)', 'id uuid, returns json, sql stable, owner the deployer, body da337ff787fdcaeb6ec6ed1e6d63438d', null),
-('70_functions', 'function core_api.company_workspace_connectors_counts(uuid,uuid,timestamp with time zone,timestamp with time zone)', 'company_id uuid DEFAULT NULL::uuid, workspace_connector_id uuid DEFAULT NULL::uuid, created_from timestamp with time zone DEFAULT NULL::timestamp with time zone, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone, returns TABLE(connector_id uuid, direction core_api.direction_enum, active_rows bigint), sql stable, owner the deployer, body f6368e8b061be6bca1f55cc20ad8966b', null),
+('70_functions', 'function core_api.company_workspace_connectors_counts(uuid,uuid,timestamp with time zone,timestamp with time zone)', 'company_id uuid DEFAULT NULL::uuid, workspace_connector_id uuid DEFAULT NULL::uuid, created_from timestamp with time zone DEFAULT NULL::timestamp with time zone, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone, returns TABLE(connector_id uuid, direction core_api.direction_enum, active_rows bigint), sql stable, owner the deployer, body d800711102c292e63cc0f1fcd4bb8566', null),
 ('70_functions', 'function core_api.company_workspace_connectors_list(integer,uuid,core_api.direction_enum,uuid,uuid,timestamp with time zone,timestamp with time zone)', 'page_limit integer DEFAULT NULL::integer, after_id uuid DEFAULT NULL::uuid, direction core_api.direction_enum DEFAULT NULL::core_api.direction_enum, company_id uuid DEFAULT NULL::uuid, workspace_connector_id uuid DEFAULT NULL::uuid, created_from timestamp with time zone DEFAULT NULL::timestamp with time zone, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone, returns json, sql stable, owner the deployer, body 8e6d9e0d5d149a57a52d160cd142a69c', null),
 ('70_functions', 'function core_api.company_workspace_connectors_page(integer,uuid,core_api.direction_enum,uuid,uuid,timestamp with time zone,timestamp with time zone)', 'page_limit integer DEFAULT NULL::integer, after_id uuid DEFAULT NULL::uuid, direction core_api.direction_enum DEFAULT NULL::core_api.direction_enum, company_id uuid DEFAULT NULL::uuid, workspace_connector_id uuid DEFAULT NULL::uuid, created_from timestamp with time zone DEFAULT NULL::timestamp with time zone, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone, returns SETOF core_api.company_workspace_connectors, sql stable, owner the deployer, body 971aa9c0325b6dfc2efdff81d2a8e574', null),
 ('70_functions', 'function core_api.company_workspace_connectors_session_page(json,integer,uuid,core_api.direction_enum,uuid,uuid,timestamp with time zone,timestamp with time zone)', 'hasura_session json, page_limit integer DEFAULT NULL::integer, after_id uuid DEFAULT NULL::uuid, direction core_api.direction_enum DEFAULT NULL::core_api.direction_enum, company_id uuid DEFAULT NULL::uuid, workspace_connector_id uuid DEFAULT NULL::uuid, created_from timestamp with time zone DEFAULT NULL::timestamp with time zone, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone, returns SETOF core_api.company_workspace_connectors, sql stable rows 50, owner the deployer, body e95769d8c424f2fb48cc15f8ab5d8308', null),
@@ -173,6 +173,7 @@ values
 ('70_functions', 'function core_api.delete_company_workspace_connectors(jsonb)', 'ids jsonb, returns SETOF core_api.company_workspace_connectors, sql, owner the deployer, body 2bd5b3656d8596652d366d86bbdc49e1', null),
 ('70_functions', 'function core_api.purge_company_workspace_connectors(timestamp with time zone,integer,uuid,uuid)', 'deleted_before timestamp with time zone, batch_size integer DEFAULT 1000, workspace_id uuid DEFAULT NULL::uuid, company_id uuid DEFAULT NULL::uuid, returns integer, sql, owner the deployer, body fad2257e5a167eaf148d19e03c40be96', null),
 ('70_functions', 'function core_api.revoke_company_workspace_connectors(uuid,uuid)', 'workspace_connector_id uuid DEFAULT NULL::uuid, company_id uuid DEFAULT NULL::uuid, returns SETOF core_api.company_workspace_connectors, sql, owner the deployer, body 1ad2689834551202cb3838783eef5f4a', null),
+('70_functions', 'function core_api.workspace_company_counts(core_api.workspaces,uuid,uuid,timestamp with time zone,timestamp with time zone)', 'workspace core_api.workspaces, company_id uuid DEFAULT NULL::uuid, workspace_connector_id uuid DEFAULT NULL::uuid, created_from timestamp with time zone DEFAULT NULL::timestamp with time zone, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone, returns json, sql stable, owner the deployer, body 618d5519460d49e04e5d1f246bc4a527', null),
 ('70_functions', 'function core_api.workspace_company_workspace_connectors(core_api.workspaces,integer,uuid,core_api.direction_enum,uuid,uuid,timestamp with time zone,timestamp with time zone)', 'workspace core_api.workspaces, page_limit integer DEFAULT NULL::integer, after_id uuid DEFAULT NULL::uuid, direction core_api.direction_enum DEFAULT NULL::core_api.direction_enum, company_id uuid DEFAULT NULL::uuid, workspace_connector_id uuid DEFAULT NULL::uuid, created_from timestamp with time zone DEFAULT NULL::timestamp with time zone, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone, returns json, sql stable, owner the deployer, body 4763e8fbcb87738cfaf6cd716c3b33d1', null),
 ('70_functions', 'function tenancy.company_list(integer[],integer)', 'keys integer[], page_limit integer, returns json, sql stable, owner the deployer, body af7b10fcbe313ca3d79730433defa35e', null),
 ('70_functions', 'function tenancy.company_page_keys(integer,uuid,core_api.direction_enum,uuid,uuid,timestamp with time zone,timestamp with time zone,boolean,boolean)', 'page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone, with_deleted boolean, and_one_more boolean, returns integer[], plpgsql stable security definer, search_path=pg_catalog, pg_temp, owner tenancy_definer, body dffe134ecb1536b39519f7c6c9017d8f', null),
@@ -212,6 +213,7 @@ values
 ('80_privileges', 'grant execute on routine core_api.delete_company_workspace_connectors(jsonb) to connector_sync', 'granted', null),
 ('80_privileges', 'grant execute on routine core_api.purge_company_workspace_connectors(timestamp with time zone,integer,uuid,uuid) to connector_retention', 'granted', null),
 ('80_privileges', 'grant execute on routine core_api.revoke_company_workspace_connectors(uuid,uuid) to connector_sync', 'granted', null),
+('80_privileges', 'grant execute on routine core_api.workspace_company_counts(core_api.workspaces,uuid,uuid,timestamp with time zone,timestamp with time zone) to hasura_service', 'granted', null),
 ('80_privileges', 'grant execute on routine core_api.workspace_company_workspace_connectors(core_api.workspaces,integer,uuid,core_api.direction_enum,uuid,uuid,timestamp with time zone,timestamp with time zone) to hasura_service', 'granted', null),
 ('80_privileges', 'grant execute on routine tenancy.company_list(integer[],integer) to connector_sync', 'granted', null),
 ('80_privileges', 'grant execute on routine tenancy.company_list(integer[],integer) to hasura_service', 'granted', null),
@@ -320,6 +322,7 @@ values
 ('97_comments', 'comment on function core_api.delete_company_workspace_connectors(jsonb)', '''Soft-deletes rows by an array of their public ids, all or none, and returns them. Error 22023 on an id that is no row of the current workspace, whoever else has it; 23000 on a row that is deleted already; 42501 without a workspace.''', null),
 ('97_comments', 'comment on function core_api.purge_company_workspace_connectors(timestamp with time zone,integer,uuid,uuid)', '''Removes rows for ever: at most batch_size (1 to 100000) of those that are soft-deleted and were last written before deleted_before by the database''''s clock, of one workspace or company where named. Returns how many; call it again until it returns 0. Error 22023 on a null moment, a bad batch size, or an id that is not there.''', null),
 ('97_comments', 'comment on function core_api.revoke_company_workspace_connectors(uuid,uuid)', '''Soft-deletes every active row of a connector, of a company, or of the two together, and returns the rows; one of them is named. Error 22023 on an id that is not of the current workspace, whoever else has it; 42501 without a workspace.''', null),
+('97_comments', 'comment on function core_api.workspace_company_counts(core_api.workspaces,uuid,uuid,timestamp with time zone,timestamp with time zone)', '''For Hasura: company_workspace_connectors_counts of the workspace, as one array of objects with workspace_connector_id, direction and active_rows.''', null),
 ('97_comments', 'comment on function core_api.workspace_company_workspace_connectors(core_api.workspaces,integer,uuid,core_api.direction_enum,uuid,uuid,timestamp with time zone,timestamp with time zone)', '''For Hasura: the document of company_workspace_connectors_list for the workspace''''s active rows. To go on, pass links.next as after_id.''', null),
 ('97_comments', 'comment on function tenancy.company_list(integer[],integer)', '''The rows of a page, read under the caller''''s policies, as a JSON:API document. With more keys than page_limit, links.next is the cursor of the next page; otherwise null.''', null),
 ('97_comments', 'comment on function tenancy.company_page_keys(integer,uuid,core_api.direction_enum,uuid,uuid,timestamp with time zone,timestamp with time zone,boolean,boolean)', '''Which rows of the current workspace make up a page, newest first, deleted ones only where asked for; one key more, where asked for, tells that another page follows. Error 22023 on a bad limit, and on a cursor that is another workspace''''s, a mixed or no row at all, the same for all three.''', null),
@@ -444,7 +447,10 @@ from pg_catalog.pg_namespace as n
 inner join roles as r on n.nspowner = r.oid
 where
     n.nspname = 'tenancy'
-    or (n.nspname = 'core_api' and exists (select from managed as m where m.thing = 'schema core_api' and m.created))
+    or (n.nspname = 'core_api' and exists (
+        select from managed as m
+        where m.thing = 'schema core_api' and m.created
+    ))
 union all
 select
     'type ' || t.oid::regtype,
@@ -462,7 +468,11 @@ select
 from managed as m
 inner join pg_catalog.pg_type as t on m.thing = 'type ' || t.oid::regtype
 union all
-select 'owner of ' || m.thing, r.label, m.thing, false
+select
+    'owner of ' || m.thing,
+    r.label,
+    m.thing,
+    false
 from managed as m
 inner join pg_catalog.pg_type as t on m.thing = 'type ' || t.oid::regtype
 inner join roles as r on t.typowner = r.oid
@@ -515,12 +525,18 @@ where
     and (s.relation is null or s.part <> 'parent' or s.created)
 union all
 select
-    format('table %s inherits from %s', i.inhrelid::regclass, i.inhparent::regclass), 'outside its guards and policies', null, false
+    format('table %s inherits from %s', i.inhrelid::regclass, i.inhparent::regclass),
+    'outside its guards and policies',
+    null,
+    false
 from pg_catalog.pg_inherits as i
 inner join scope as s on s.relation in (i.inhparent, i.inhrelid) and (s.part <> 'parent' or s.created)
 union all
 select
-    'managed object ' || m.thing, 'recorded', null, false
+    'managed object ' || m.thing,
+    'recorded',
+    null,
+    false
 from managed as m
 ) as f
 union all
@@ -570,7 +586,10 @@ where
     )
 union all
 select
-    format('columns of %s, in order', s.relation::regclass), string_agg(a.attname, ', ' order by a.attnum), s.thing, false
+    format('columns of %s, in order', s.relation::regclass),
+    string_agg(a.attname, ', ' order by a.attnum),
+    s.thing,
+    false
 from scope as s
 inner join pg_catalog.pg_attribute as a on s.relation = a.attrelid and a.attnum > 0 and not a.attisdropped
 where s.part = 'junction' and s.created
@@ -623,10 +642,17 @@ select
     not s.created and pg_get_indexdef(i.indexrelid, 1, false) <> 'workspace_connector_pk' and not i.indisunique as lenient
 from scope as s
 inner join pg_catalog.pg_index as i on s.relation = i.indrelid
-where s.part <> 'parent' and not exists (select from pg_catalog.pg_constraint as k where k.conindid = i.indexrelid and k.conrelid = i.indrelid)
+where
+    s.part <> 'parent' and not exists (
+        select from pg_catalog.pg_constraint as k
+        where k.conindid = i.indexrelid and k.conrelid = i.indrelid
+    )
 union all
 select distinct
-    format('unique index on %s (workspace_pk, pk)', i.indrelid::regclass), 'valid, over every row', null, false
+    format('unique index on %s (workspace_pk, pk)', i.indrelid::regclass),
+    'valid, over every row',
+    null,
+    false
 from scope as s
 inner join pg_catalog.pg_index as i on s.relation = i.indrelid
 where
@@ -653,7 +679,11 @@ inner join pg_catalog.pg_trigger as t on s.relation = t.tgrelid and not t.tgisin
 inner join pg_catalog.pg_proc as p on t.tgfoid = p.oid
 where s.part <> 'parent' or p.pronamespace = to_regnamespace('tenancy')
 union all
-select format('rule %I on %s', r.rulename, s.relation::regclass), regexp_replace(pg_get_ruledef(r.oid), '\s+', ' ', 'g'), s.thing, false
+select
+    format('rule %I on %s', r.rulename, s.relation::regclass),
+    regexp_replace(pg_get_ruledef(r.oid), '\s+', ' ', 'g'),
+    s.thing,
+    false
 from scope as s
 inner join pg_catalog.pg_rewrite as r on s.relation = r.ev_class
 where s.part <> 'parent' or s.created
@@ -746,8 +776,11 @@ where
     or r.rolname = 'tenancy_definer'
     or format('function %s', p.oid::regprocedure) in (select c.object from contract as c)
     or (
-        p.pronamespace = 'core_api'::regnamespace and p.prosecdef
-        and exists (select from managed as m where m.thing = 'schema core_api' and m.created)
+        p.pronamespace = to_regnamespace('core_api') and p.prosecdef
+        and exists (
+            select from managed as m
+            where m.thing = 'schema core_api' and m.created
+        )
     )
 ) as f
 union all
@@ -773,17 +806,29 @@ from (
         n.nspowner as owner,
         n.nspacl as acl,
         case n.nspname when 'core_api' then 'schema core_api' end as thing,
-        n.nspname = 'core_api' and exists (select from managed as m where m.thing = 'schema core_api' and not m.created) as lenient
+        n.nspname = 'core_api' and exists (
+            select from managed as m
+            where m.thing = 'schema core_api' and not m.created
+        ) as lenient
     from pg_catalog.pg_namespace as n
     where n.nspname in ('core_api', 'tenancy')
     union all
-    select m.thing, null, t.typowner, coalesce(t.typacl, acldefault('T', t.typowner)), m.thing, not m.created
+    select
+        m.thing,
+        null,
+        t.typowner,
+        coalesce(t.typacl, acldefault('T', t.typowner)),
+        m.thing,
+        not m.created
     from managed as m
     inner join pg_catalog.pg_type as t on m.thing = 'type ' || t.oid::regtype
     union all
     select
-        case c.relkind when 'S' then 'sequence ' else 'table ' end || c.oid::regclass, null, c.relowner,
-        coalesce(c.relacl, acldefault(case c.relkind when 'S' then 's' else 'r' end::"char", c.relowner)), s.thing,
+        case c.relkind when 'S' then 'sequence ' else 'table ' end || c.oid::regclass,
+        null,
+        c.relowner,
+        coalesce(c.relacl, acldefault(case c.relkind when 'S' then 's' else 'r' end::"char", c.relowner)),
+        s.thing,
         not s.created and s.part = 'parent'
     from pg_catalog.pg_class as c
     left join pg_catalog.pg_depend as d
@@ -791,14 +836,25 @@ from (
     left join scope as s on s.relation in (c.oid, d.refobjid)
     where c.relkind in ('r', 'p', 'v', 'm', 'S', 'f') and (s.relation is not null or c.relnamespace = to_regnamespace('tenancy'))
     union all
-    select 'table ' || c.oid::regclass, a.attname, c.relowner, a.attacl, s.thing, not s.created and s.part = 'parent'
+    select
+        'table ' || c.oid::regclass,
+        a.attname,
+        c.relowner,
+        a.attacl,
+        s.thing,
+        not s.created and s.part = 'parent'
     from pg_catalog.pg_attribute as a
     inner join pg_catalog.pg_class as c on a.attrelid = c.oid
     left join scope as s on c.oid = s.relation
     where a.attacl is not null and (s.relation is not null or c.relnamespace = to_regnamespace('tenancy'))
     union all
     select
-        format('routine %s', p.oid::regprocedure), null, p.proowner, coalesce(p.proacl, acldefault('f', p.proowner)), null, false
+        format('routine %s', p.oid::regprocedure),
+        null,
+        p.proowner,
+        coalesce(p.proacl, acldefault('f', p.proowner)),
+        null,
+        false
     from pg_catalog.pg_proc as p
     where p.pronamespace = to_regnamespace('tenancy') or format('function %s', p.oid::regprocedure) in (select c.object from contract as c)
 ) as o
@@ -811,7 +867,9 @@ union all
 -- What a schema's future objects would be open to.
 select
     format('default privileges of %s in schema %s', r.label, d.defaclnamespace::regnamespace),
-    array_to_string(d.defaclacl, ', '), null, false
+    array_to_string(d.defaclacl, ', '),
+    null,
+    false
 from pg_catalog.pg_default_acl as d
 inner join roles as r on d.defaclrole = r.oid
 where d.defaclnamespace = to_regnamespace('tenancy')
@@ -821,7 +879,7 @@ select
 '90_roles' as section,
 f.*
 from (
--- Roles: the groups have no attribute and belong to no other, but that a tenant is a member; who may act for whom; bindings; settings.
+-- Roles: the groups have no attribute and belong to no other, but that a tenant is a member; who may act for whom; settings.
 
 select
     'role ' || r.label as object,
@@ -838,13 +896,21 @@ select
 from roles as r
 where r.is_group
 union all
-select distinct format('grant %s to %s', g.label, r.label), 'granted', null, false
+select distinct
+    format('grant %s to %s', g.label, r.label),
+    'granted',
+    null,
+    false
 from pg_catalog.pg_auth_members as m
 inner join roles as r on m.member = r.oid and r.is_group
 inner join roles as g on m.roleid = g.oid
 union all
 -- 15 knows membership alone; from 16 on one that neither inherits nor may set is an administrator's, and nobody acts by it.
-select format('right of role %s to act as tenancy_definer', r.label), 'granted', null, false
+select
+    format('right of role %s to act as tenancy_definer', r.label),
+    'granted',
+    null,
+    false
 from roles as r
 where
     not r.rolsuper and r.rolname <> 'tenancy_definer'
@@ -854,45 +920,99 @@ where
     )
 union all
 -- As after pg_upgrade from 15, where CREATEROLE was enough.
-select 'right of the deployer to hand functions to tenancy_definer', 'missing, so the next revision fails', null, false
+select
+    'right of the deployer to hand functions to tenancy_definer',
+    'missing, so the next revision fails',
+    null,
+    false
 from roles as r
 inner join deployer as d on r.oid = d.oid
 where
     current_setting('server_version_num')::integer >= 160000 and not r.rolsuper
     and not pg_has_role(r.oid, 'tenancy_definer', 'set') and not pg_has_role(r.oid, 'tenancy_definer', 'member with admin option')
 union all
-select format('role %s in %s', r.label, g.label), danger.reason, null, false
+select
+    format('role %s in %s', r.label, g.label),
+    danger.reason,
+    null,
+    false
 from roles as r
 inner join roles as g on pg_has_role(r.oid, g.oid, 'member') and not r.is_group
 cross join deployer as d
-cross join lateral (
-    values
-    (r.rolsuper and g.is_group, 'a superuser, whom no policy holds'),
-    (r.rolbypassrls and not r.rolsuper and g.is_group, 'with BYPASSRLS, which no policy holds'),
-    (
-        g.rolname in ('hasura_service', 'connector_retention') and not r.rolsuper
-        and pg_has_role(r.oid, 'workspace_tenant', 'usage'),
-        'a tenant''s login, which then sees or removes every tenant''s rows'
-    ),
-    (
-        not r.rolsuper and pg_has_role(r.oid, 'workspace_tenant', 'usage')
-        and (g.oid = d.oid or g.oid in (select s.relowner from scope as s) or g.oid = (
-            select b.datdba from pg_catalog.pg_database as b where b.datname = current_database()
-        )),
-        'a tenant''s login, which then owns what keeps it apart'
-    ),
-    (
-        g.rolname in ('hasura_service', 'tenancy_definer') and not r.rolsuper and not r.rolcreaterole and r.oid <> d.oid
-        and pg_has_role(r.oid, g.oid, 'member with admin option'),
-        'an administrator of the group, who lets others in'
-    )
-) as danger (applies, reason)
+cross join
+    lateral (
+        values
+        (r.rolsuper and g.is_group, 'a superuser, whom no policy holds'),
+        (r.rolbypassrls and not r.rolsuper and g.is_group, 'with BYPASSRLS, which no policy holds'),
+        (
+            g.rolname in ('hasura_service', 'connector_retention') and not r.rolsuper
+            and pg_has_role(r.oid, 'workspace_tenant', 'usage'),
+            'a tenant''s login, which then sees or removes every tenant''s rows'
+        ),
+        (
+            not r.rolsuper and pg_has_role(r.oid, 'workspace_tenant', 'usage')
+            and (g.oid = d.oid or g.oid in (select s.relowner from scope as s) or g.oid = (
+                select b.datdba from pg_catalog.pg_database as b
+                where b.datname = current_database()
+            )),
+            'a tenant''s login, which then owns what keeps it apart'
+        ),
+        (
+            g.rolname in ('hasura_service', 'tenancy_definer') and not r.rolsuper and not r.rolcreaterole and r.oid <> d.oid
+            and pg_has_role(r.oid, g.oid, 'member with admin option'),
+            'an administrator of the group, who lets others in'
+        )
+    ) as danger (applies, reason)
 where
     danger.applies
-    and (not r.rolsuper or exists (select from pg_catalog.pg_auth_members as m where m.member = r.oid and m.roleid = g.oid))
+    and (not r.rolsuper or exists (
+        select from pg_catalog.pg_auth_members as m
+        where m.member = r.oid and m.roleid = g.oid
+    ))
 union all
 select
-    format('binding of %s in tenancy.role_bindings', b.role),
+    concat_ws(
+        ' ', 'setting', split_part(c.setting, '=', 1),
+        'of role ' || nullif(
+            r.label, null), 'of database ' || (
+            select b.datname from pg_catalog.pg_database as b
+            where b.oid = s.setdatabase
+        )
+    ),
+    'set for every session: ' || c.setting,
+    null,
+    false
+from pg_catalog.pg_db_role_setting as s
+cross join unnest(s.setconfig) as c (setting)
+left join roles as r on s.setrole = r.oid
+where
+    (s.setdatabase = 0 or s.setdatabase = (
+        select b.oid from pg_catalog.pg_database as b
+        where b.datname = current_database()
+    ))
+    and split_part(c.setting, '=', 1) in (
+        'app.workspace_id', 'hasura.user', 'request.jwt.claims', 'session_replication_role', 'row_security'
+    )
+union all
+select
+    format('grant %s on parameter %s to %s', lower(a.privilege_type), p.parname, coalesce(r.label, 'public')),
+    'granted',
+    null,
+    false
+from pg_catalog.pg_parameter_acl as p
+cross join aclexplode(p.paracl) as a
+left join roles as r on a.grantee = r.oid
+where p.parname = 'session_replication_role' and (r.rolsuper is not true)
+) as f
+union all
+select
+'92_bindings' as section,
+f.*
+from (
+-- Bindings: each of a login that has no workspace at all when its binding goes, to a workspace.
+
+select
+    format('binding of %s in tenancy.role_bindings', b.role) as object,
     case
         when r.oid is null then 'no such role'
         when r.rolsuper then 'a superuser'
@@ -900,35 +1020,14 @@ select
         when not r.rolcanlogin then 'a role that cannot log in, and so binds nobody'
         when not pg_has_role(r.oid, 'workspace_tenant', 'member') then 'a login outside workspace_tenant, free when its binding goes'
         when b.workspace_pk is null then 'no workspace'
-    end,
-    null, false
+    end as definition,
+    null as thing,
+    false as lenient
 from tenancy.role_bindings as b
 left join roles as r on b.role = r.oid
 where
     b.workspace_pk is null
     or (r.rolcanlogin and not r.rolsuper and not r.rolbypassrls and pg_has_role(r.oid, 'workspace_tenant', 'member')) is not true
-union all
-select
-    concat_ws(
-        ' ', 'setting', split_part(c.setting, '=', 1),
-        'of role ' || nullif(r.label, null), 'of database ' || (select b.datname from pg_catalog.pg_database as b where b.oid = s.setdatabase)
-    ),
-    'set for every session: ' || c.setting, null, false
-from pg_catalog.pg_db_role_setting as s
-cross join unnest(s.setconfig) as c (setting)
-left join roles as r on s.setrole = r.oid
-where
-    (s.setdatabase = 0 or s.setdatabase = (select b.oid from pg_catalog.pg_database as b where b.datname = current_database()))
-    and split_part(c.setting, '=', 1) in (
-        'app.workspace_id', 'hasura.user', 'request.jwt.claims', 'session_replication_role', 'row_security'
-    )
-union all
-select
-    format('grant %s on parameter %s to %s', lower(a.privilege_type), p.parname, coalesce(r.label, 'public')), 'granted', null, false
-from pg_catalog.pg_parameter_acl as p
-cross join aclexplode(p.paracl) as a
-left join roles as r on a.grantee = r.oid
-where p.parname = 'session_replication_role' and (r.rolsuper is not true)
 ) as f
 union all
 select
@@ -944,9 +1043,15 @@ select
     false as lenient
 from (
     with recursive dependents (relation, source) as (
-        select s.relation, s.relation from scope as s where s.part = 'junction' or (s.part = 'parent' and s.created)
+        select
+            s.relation,
+            s.relation
+        from scope as s
+        where s.part = 'junction' or (s.part = 'parent' and s.created)
         union
-        select w.ev_class, d.source
+        select
+            w.ev_class,
+            d.source
         from dependents as d
         inner join pg_catalog.pg_depend as p
             on p.refobjid = d.relation and p.refclassid = 'pg_class'::regclass and p.classid = 'pg_rewrite'::regclass
@@ -966,7 +1071,12 @@ from (
             (c.relkind = 'm' or (c.relkind = 'v' and not coalesce(c.reloptions::text ~ 'security_invoker=(true|on|1)', false)))
             and c.relnamespace <> 'tenancy'::regnamespace
         union all
-        select 'definer function', p.oid::regprocedure::text, p.proowner, coalesce(p.proacl, acldefault('f', p.proowner)), s.relation
+        select
+            'definer function',
+            p.oid::regprocedure::text,
+            p.proowner,
+            coalesce(p.proacl, acldefault('f', p.proowner)),
+            s.relation
         from pg_catalog.pg_proc as p
         inner join scope as s on s.part = 'junction' or (s.part = 'parent' and s.created)
         where
@@ -991,7 +1101,8 @@ from (
             or o.kind = 'materialized view'
             or (
                 -- An owner whom nothing forces: a created parent's.
-                select c.relowner = o.owner and not c.relforcerowsecurity from pg_catalog.pg_class as c where c.oid = o.source
+                select c.relowner = o.owner and not c.relforcerowsecurity from pg_catalog.pg_class as c
+                where c.oid = o.source
             )
         )
     group by o.kind, o.name
@@ -1007,15 +1118,19 @@ from (
 select
     format(
         'comment on %s', case d.classoid
-            when 'pg_class'::regclass then
-                case when d.objsubid > 0 then format('column %s.%I', c.oid::regclass, a.attname)
-                    else concat(
-                        case c.relkind when 'v' then 'view ' when 'i' then 'index ' when 'S' then 'sequence ' else 'table ' end,
-                        c.oid::regclass
-                    )
-                end
-            when 'pg_proc'::regclass then
-                case f.prokind when 'p' then 'procedure ' else 'function ' end || f.oid::regprocedure
+            when 'pg_class'::regclass
+                then
+                    case
+                        when d.objsubid > 0 then format('column %s.%I', c.oid::regclass, a.attname)
+                        else
+                            concat(
+                                case c.relkind when 'v' then 'view ' when 'i' then 'index ' when 'S' then 'sequence ' else 'table ' end,
+                                c.oid::regclass
+                            )
+                    end
+            when 'pg_proc'::regclass
+                then
+                    case f.prokind when 'p' then 'procedure ' else 'function ' end || f.oid::regprocedure
             else i.type || ' ' || i.identity
         end
     ) as object,
@@ -1032,8 +1147,9 @@ left join pg_catalog.pg_proc as f on d.classoid = 'pg_proc'::regclass and d.objo
 cross join pg_identify_object(d.classoid, d.objoid, 0) as i
 left join scope as s on coalesce(t.tgrelid, p.polrelid, n.indrelid, c.oid) = s.relation
 left join managed as x
-    on x.thing in ('type ' || d.objoid::regtype::text, 'schema ' || d.objoid::regnamespace::text)
-    and d.classoid in ('pg_type'::regclass, 'pg_namespace'::regclass)
+    on
+        x.thing in ('type ' || d.objoid::regtype::text, 'schema ' || d.objoid::regnamespace::text)
+        and d.classoid in ('pg_type'::regclass, 'pg_namespace'::regclass)
 where
     -- A host's own words, on what was adopted, are its own.
     (x.thing is not null and x.created)

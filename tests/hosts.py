@@ -113,7 +113,10 @@ BARE = ADOPTED.but(
     ),
 )
 """Without foreign keys, and its parents under policies."""
-LIVE = Host("wide parents", (parents(", ".join(f"column_{n} text" for n in range(4, 41))), JUNCTION))
+LIVE = Host(
+    "wide parents",
+    (parents(", ".join(f"column_{n} text default repeat('x', {n % 17 + 1})" for n in range(4, 41))), JUNCTION),
+)
 """Parents of 40 columns and the table, for the benchmark to fill."""
 MIXED = ADOPTED.but(
     "rows that span two workspaces",

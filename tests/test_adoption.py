@@ -161,13 +161,16 @@ def test_a_mixed_row_that_came_after_the_preflight_stops_the_upgrade_until_it_is
 
 def test_an_index_build_that_failed_is_cleaned_up_by_the_next_run(server: Server, empty: psycopg.Connection) -> None:
     PARENTS.build(empty)
-    upgrade(server, "provenance_empty", "0002_parents")
+    upgrade(server, "provenance_empty", "0006_company")
     as_owner(
         empty,
         "insert into core_api.workspaces (pk) values (1);"
         "create unique index companies_workspace_pk_pk_unique on core_api.companies (workspace_pk, pk)",
     )
-    empty.execute("update pg_index set indisvalid = false where indexrelid::regclass::text like '%_pk_pk_unique'")
+    empty.execute(
+        "update pg_index set indisvalid = false"
+        " where indexrelid = 'core_api.companies_workspace_pk_pk_unique'::regclass"
+    )
     upgrade(server, "provenance_empty")
     assert scalar(empty, "select bool_and(indisvalid) from pg_index where indexrelid::regclass::text ~ '^core_api'")
 

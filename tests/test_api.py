@@ -1,25 +1,30 @@
-"""The API in SQL: the resource document, and create, delete and revoke by public ids, under the policies."""
+"""The API in SQL: the resource object, retrieve, and create, delete and revoke by public ids, under the policies."""
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
 from deployer import upgrade
 from helpers import ACME, GLOBEX, UNKNOWN, Connect, become_member_without_use_of, complaint, scalar
+from hosts import PARENTS
 from psycopg import errors
 from psycopg.types.json import Jsonb
-from servers import DEPLOYER, Server
+from servers import Server, join_groups, new_database
+
+from connector_provenance.migrations.sqlfile import ROOT
 
 TABLE = "core_api.company_workspace_connectors"
 COUNT = f"select count(*) from {TABLE}"
-DOCUMENT = f"select core_api.company_workspace_connector_resource(t)::text from {TABLE} as t"
+RESOURCE = f"select core_api.company_workspace_connector_resource(t)::text from {TABLE} as t"
 CREATE = "select * from core_api.create_company_workspace_connector(%s, %s, %s)"
 CREATE_BATCH = "select * from core_api.create_company_workspace_connectors(%s)"
 DELETE = "select * from core_api.delete_company_workspace_connector(%s)"
 DELETE_BATCH = "select * from core_api.delete_company_workspace_connectors(%s)"
-REVOKE = "select core_api.revoke_workspace_connector(%s)"
+REVOKE = "select * from core_api.revoke_company_workspace_connectors(%s, %s)"
+RETRIEVE = "select core_api.company_workspace_connector_retrieve(%s)::text"
 
 EXAMPLE = (
     '{"type": "company_workspace_connector", "id": "3f8c2a1d-0e45-4b7f-9c3e-1a2b3c4d5e6f",'
@@ -30,6 +35,7 @@ EXAMPLE = (
 )
 """The resource object of the contract, byte for byte but for its line breaks."""
 
+EXAMPLE_ID = "3f8c2a1d-0e45-4b7f-9c3e-1a2b3c4d5e6f"
 EXAMPLE_COMPANY, EXAMPLE_CONNECTOR = "a1b2c3d4-e5f6-7890-abcd-ef1234567890", "b2c3d4e5-f6a7-8901-bcde-f12345678901"
 
 
@@ -59,40 +65,67 @@ def row(as_superuser: psycopg.Connection) -> dict[str, str]:
     return {**{name: str(public) for name, public in found.items()}, "absent": UNKNOWN}
 
 
-# The document
+# The resource object, and retrieve
 
 
-def load_example(superuser: psycopg.Connection) -> None:
-    """Store the row of the contract's example."""
-    superuser.execute(f"alter table {TABLE} disable trigger user")
-    superuser.execute(f"update core_api.companies set company_id = '{EXAMPLE_COMPANY}' where pk = 11")
-    superuser.execute(
-        f"update core_api.workspace_connectors set workspace_connector_id = '{EXAMPLE_CONNECTOR}' where pk = 101"
-    )
-    superuser.execute(
-        f"insert into {TABLE} (id, company_pk, workspace_connector_pk, direction, created_at, updated_at) values"
-        " ('3f8c2a1d-0e45-4b7f-9c3e-1a2b3c4d5e6f', 11, 101, 'input', '2026-05-10T16:32+02', '2026-05-10T14:32Z')"
-    )
-    superuser.execute(f"alter table {TABLE} enable trigger user")
-    superuser.commit()
+@pytest.fixture(scope="module")
+def sample(server: Server) -> Iterator[str]:
+    """The name of a database with the sample that `make up` shows, which has the row of the contract's example."""
+    with new_database(server, "provenance_sample") as superuser:
+        upgrade(server, superuser.info.dbname)
+        superuser.execute((ROOT / "demo" / "sample.sql").read_text(encoding="utf-8"))
+        join_groups(superuser)
+        yield superuser.info.dbname
 
 
 @pytest.mark.parametrize("login", ["member_login", "sync_login", "hasura_login"])
-def test_the_document_is_the_contracts_byte_for_byte(login: str, clone: psycopg.Connection, connect: Connect) -> None:
-    load_example(clone)
+def test_the_resource_is_the_contracts_byte_for_byte(login: str, sample: str, connect: Connect) -> None:
     workspace = None if login == "hasura_login" else ACME
-    reader = connect(login, workspace, {"timezone": "Asia/Kolkata", "datestyle": "German"}, clone.info.dbname)
-    assert scalar(reader, DOCUMENT + " where id = '3f8c2a1d-0e45-4b7f-9c3e-1a2b3c4d5e6f'") == EXAMPLE
+    reader = connect(login, workspace, {"timezone": "Asia/Kolkata", "datestyle": "German"}, sample)
+    assert scalar(reader, RESOURCE + " where id = %s", EXAMPLE_ID) == EXAMPLE
 
 
-def test_each_visible_row_has_its_document(connect: Connect) -> None:
+@pytest.mark.parametrize("login", ["member_login", "sync_login"])
+def test_retrieve_is_the_contracts_document_byte_for_byte(login: str, sample: str, connect: Connect) -> None:
+    reader = connect(login, ACME, {"timezone": "Asia/Kolkata", "datestyle": "German"}, sample)
+    assert scalar(reader, RETRIEVE, EXAMPLE_ID) == f'{{"data": {EXAMPLE}}}'
+    assert scalar(connect(login, GLOBEX, dbname=sample), RETRIEVE, EXAMPLE_ID) is None
+
+
+def test_retrieve_finds_an_active_row_of_the_workspace_and_nothing_else(connect: Connect, row: dict[str, str]) -> None:
+    found = {name: scalar(connect("member_login", ACME), RETRIEVE, public) for name, public in row.items()}
+    assert json.loads(found.pop("own"))["data"]["id"] == row["own"]
+    assert set(found.values()) == {None}
+
+
+def test_retrieve_shows_the_sync_role_a_deleted_row_of_its_workspace_too(connect: Connect, row: dict[str, str]) -> None:
+    for login in ("sync_login", "hasura_sync_login"):
+        found = {name for name, public in row.items() if scalar(connect(login, ACME), RETRIEVE, public)}
+        assert found == {"own", "deleted"}
+
+
+@pytest.mark.parametrize("workspace", [None, "", UNKNOWN])
+def test_retrieve_finds_nothing_without_a_workspace(
+    workspace: str | None, connect: Connect, row: dict[str, str]
+) -> None:
+    for login in ("member_login", "sync_login"):
+        assert scalar(connect(login, workspace), RETRIEVE, row["own"]) is None
+
+
+@pytest.mark.parametrize("login", ["hasura_login", "retention_login", "outsider_login"])
+def test_others_retrieve_nothing(login: str, connect: Connect, row: dict[str, str]) -> None:
+    with pytest.raises(errors.InsufficientPrivilege):
+        connect(login, ACME).execute(RETRIEVE, (row["own"],))
+
+
+def test_each_visible_row_has_its_resource(connect: Connect) -> None:
     for login, workspace, rows in [("member_login", ACME, 3), ("sync_login", GLOBEX, 3), ("hasura_login", None, 7)]:
-        documents = [json.loads(text) for (text,) in connect(login, workspace).execute(DOCUMENT)]
-        assert len({document["id"] for document in documents}) == rows
+        resources = [json.loads(text) for (text,) in connect(login, workspace).execute(RESOURCE)]
+        assert len({resource["id"] for resource in resources}) == rows
 
 
-def test_the_document_of_a_deleted_row_says_when(as_sync: psycopg.Connection) -> None:
-    text = scalar(as_sync, DOCUMENT + " where deleted_at is not null")
+def test_the_resource_of_a_deleted_row_says_when(as_sync: psycopg.Connection) -> None:
+    text = scalar(as_sync, RESOURCE + " where deleted_at is not null")
     written = scalar(as_sync, f"select deleted_at at time zone 'UTC' from {TABLE} where deleted_at is not null")
     assert json.loads(text)["attributes"]["deleted_at"] == written.isoformat(timespec="milliseconds") + "Z"
     assert not written.isoformat(timespec="microseconds").endswith("000"), "cut to milliseconds, not by chance"
@@ -100,7 +133,7 @@ def test_the_document_of_a_deleted_row_says_when(as_sync: psycopg.Connection) ->
 
 def test_a_row_deleted_at_infinity_is_not_shown_as_active(as_sync: psycopg.Connection) -> None:
     as_sync.execute(f"update {TABLE} set deleted_at = 'infinity' where company_pk = 11")
-    text = scalar(as_sync, DOCUMENT + " where company_pk = 11 limit 1")
+    text = scalar(as_sync, RESOURCE + " where company_pk = 11 limit 1")
     assert json.loads(text)["attributes"]["deleted_at"] == "infinity"
 
 
@@ -125,24 +158,10 @@ def test_who_does_not_use_hasuras_role_learns_no_other_workspaces_ids_from_it(as
         assert (found is not None) is known
 
 
-def test_on_adopted_parents_a_member_has_documents_without_a_privilege_on_them(
+def test_on_adopted_parents_a_member_has_resources_without_a_privilege_on_them(
     server: Server, empty: psycopg.Connection
 ) -> None:
-    empty.execute(
-        f"""
-        set role {DEPLOYER};
-        create schema core_api;
-        create table core_api.workspaces (pk serial primary key, workspace_id uuid unique);
-        create table core_api.companies (
-            pk serial primary key, company_id uuid unique, workspace_pk int not null references core_api.workspaces
-        );
-        create table core_api.workspace_connectors (
-            pk serial primary key, workspace_connector_id uuid unique,
-            workspace_pk int not null references core_api.workspaces
-        );
-        reset role
-        """
-    )
+    PARENTS.build(empty)
     upgrade(server, "provenance_empty")
     empty.execute(f"insert into core_api.workspaces values (1, '{ACME}')")
     empty.execute(f"insert into core_api.companies values (11, '{EXAMPLE_COMPANY}', 1)")
@@ -153,7 +172,7 @@ def test_on_adopted_parents_a_member_has_documents_without_a_privilege_on_them(
             empty.execute("select set_config('app.workspace_id', %s, true)", (ACME,))
             if group == "connector_sync":
                 empty.execute(CREATE, (EXAMPLE_COMPANY, EXAMPLE_CONNECTOR, "input"))
-                assert EXAMPLE_COMPANY in scalar(empty, DOCUMENT)
+                assert EXAMPLE_COMPANY in scalar(empty, RESOURCE)
             made_up = f"row(1, '{UNKNOWN}', 11, 101, 'input', now(), now(), null)::{TABLE}"
             assert EXAMPLE_CONNECTOR in scalar(
                 empty, f"select core_api.company_workspace_connector_resource({made_up})::text"
@@ -162,9 +181,9 @@ def test_on_adopted_parents_a_member_has_documents_without_a_privilege_on_them(
                 empty.execute("select company_id from core_api.companies")
 
 
-def test_a_login_without_a_group_has_no_documents(connect: Connect) -> None:
+def test_a_login_without_a_group_has_no_resources(connect: Connect) -> None:
     with pytest.raises(errors.InsufficientPrivilege):
-        connect("outsider_login", ACME).execute(DOCUMENT)
+        connect("outsider_login", ACME).execute(RESOURCE)
 
 
 # Create
@@ -271,7 +290,7 @@ def test_the_sync_role_deletes_a_row_by_its_id(as_sync: psycopg.Connection, row:
 
 def test_a_batch_is_deleted_in_its_order(as_sync: psycopg.Connection) -> None:
     wanted = [public for (public,) in as_sync.execute(f"select id from {TABLE} where deleted_at is null order by id")]
-    assert [found[1] for found in as_sync.execute(DELETE_BATCH, (wanted,))] == wanted
+    assert [found[1] for found in as_sync.execute(DELETE_BATCH, (Jsonb([str(public) for public in wanted]),))] == wanted
     assert scalar(as_sync, COUNT + " where deleted_at is null") == 0
 
 
@@ -320,7 +339,7 @@ def test_a_batch_with_one_row_that_cannot_be_deleted_deletes_none(
     name: str, as_sync: psycopg.Connection, row: dict[str, str]
 ) -> None:
     with pytest.raises(psycopg.Error) as refusal, as_sync.transaction():
-        as_sync.execute(DELETE_BATCH, ([row["own"], row[name]],))
+        as_sync.execute(DELETE_BATCH, (Jsonb([row["own"], row[name]]),))
     assert refusal.value.diag.message_detail == "Item 2."
     assert scalar(as_sync, COUNT + " where deleted_at is null") == 3
 
@@ -328,24 +347,51 @@ def test_a_batch_with_one_row_that_cannot_be_deleted_deletes_none(
 # Revoke
 
 
-def test_revoking_a_connector_deletes_its_active_rows_and_counts_them(
-    connect: Connect, connector: dict[int, str]
+@pytest.mark.parametrize(
+    ("connector_pk", "company_pk", "revoked"),
+    [(101, None, 2), (None, 11, 2), (None, 12, 1), (101, 11, 2), (102, 11, 0), (109, None, 0), (None, 19, 0)],
+)
+def test_revoking_deletes_the_active_rows_of_a_connector_a_company_or_both_and_returns_them(
+    connector_pk: int | None,
+    company_pk: int | None,
+    revoked: int,
+    as_sync: psycopg.Connection,
+    company: dict[int | None, str],
+    connector: dict[int | None, str],
 ) -> None:
-    sync = connect("sync_login", ACME)
-    assert scalar(sync, REVOKE, connector[101]) == 2
-    assert scalar(sync, COUNT + " where workspace_connector_pk = 101 and deleted_at is null") == 0
-    assert scalar(sync, COUNT + " where workspace_connector_pk = 102 and deleted_at is null") == 1
-    assert scalar(sync, REVOKE, connector[101]) == 0
-    assert scalar(sync, REVOKE, connector[109]) == 0
+    named = "workspace_connector_pk = coalesce(%s, workspace_connector_pk) and company_pk = coalesce(%s, company_pk)"
+    active = f"select pk from {TABLE} where deleted_at is null"
+    wanted = set(as_sync.execute(f"{active} and {named}", (connector_pk, company_pk)).fetchall())
+    others = set(as_sync.execute(active).fetchall()) - wanted
+    found = as_sync.execute(REVOKE, (connector.get(connector_pk), company.get(company_pk))).fetchall()
+    assert {(pk,) for pk, *_ in found} == wanted
+    assert len(found) == revoked
+    assert all(found_row[7] for found_row in found)
+    assert set(as_sync.execute(active).fetchall()) == others
+    assert as_sync.execute(REVOKE, (connector.get(connector_pk), company.get(company_pk))).fetchall() == []
 
 
-def test_a_foreign_connector_and_an_absent_one_are_refused_with_the_same_words(
-    connect: Connect, connector: dict[int, str]
+@pytest.mark.parametrize(
+    ("message", "named"),
+    [
+        ("workspace_connector_id is not a connector", [(201, None), ("absent", None), (201, 11), ("absent", 11)]),
+        ("company_id is not a company", [(None, 21), (None, "absent"), (101, 21), (101, "absent")]),
+        ("workspace_connector_id is not a connector", [(None, None)]),
+    ],
+)
+def test_revoking_for_a_foreign_parent_an_absent_one_or_none_is_refused(
+    message: str,
+    named: list[tuple[Any, Any]],
+    connect: Connect,
+    company: dict[Any, str],
+    connector: dict[Any, str],
 ) -> None:
     complaints = set()
-    for public in (connector[201], UNKNOWN):
-        with pytest.raises(errors.InvalidParameterValue, match="not a connector of the current workspace") as refusal:
-            connect("sync_login", ACME).execute(REVOKE, (public,))
+    for connector_pk, company_pk in named:
+        ids = ((connector | {"absent": UNKNOWN}).get(connector_pk), (company | {"absent": UNKNOWN}).get(company_pk))
+        sync = connect("sync_login", ACME)
+        with pytest.raises(errors.InvalidParameterValue, match=f"{message} of the current workspace") as refusal:
+            sync.execute(REVOKE, ids)
         complaints.add(complaint(refusal.value))
     assert len(complaints) == 1
 
@@ -360,8 +406,9 @@ def calls(company: str, connector: str, row: str) -> list[tuple[str, tuple[Any, 
         (CREATE, (company, connector, "input")),
         (CREATE_BATCH, (Jsonb([item]),)),
         (DELETE, (row,)),
-        (DELETE_BATCH, ([row],)),
-        (REVOKE, (connector,)),
+        (DELETE_BATCH, (Jsonb([row]),)),
+        (REVOKE, (connector, None)),
+        (REVOKE, (None, company)),
     ]
 
 

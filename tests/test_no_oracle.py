@@ -6,14 +6,14 @@ The functions come from the catalog, so that a new one is asked too, or named un
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import psycopg
 import pytest
-from helpers import ACME, UNKNOWN, Connect, complaint, force_row, scalar
+from helpers import ACME, GLOBEX, UNKNOWN, Connect, complaint, force_row, scalar
 from psycopg.rows import class_row
-from pytest_postgresql.janitor import DatabaseJanitor
-from servers import LOGINS, Server
+from servers import LOGINS, Server, new_database
 
 TABLE = "core_api.company_workspace_connectors"
 
@@ -24,6 +24,21 @@ IDS = {
     "workspace_connector_id": "workspace_connectors",
 }
 """Parameters that hold an id, and of what."""
+
+MEMBERS = [login for login, groups in LOGINS.items() if groups and "connector_retention" not in groups]
+"""Who may call a function, but for the purge, which works for every tenant and knows none."""
+
+STATEMENTS = {
+    f"select from {TABLE} where id = %s": "rows",
+    f"update {TABLE} set deleted_at = now() where id = %s returning id": "rows",
+    "select from core_api.companies where company_id = %s": "companies",
+    "select from core_api.workspace_connectors where workspace_connector_id = %s": "workspace_connectors",
+}
+"""What a login that may type SQL asks without a function, and of what it names an id."""
+
+TOLD_BY_THE_ERROR = pytest.mark.xfail(
+    strict=True, reason="the policies ask for the workspace when a row was found, so their error says that there is one"
+)
 
 Put = Callable[[str | None], Any]
 """Makes a parameter's value that holds an id."""
@@ -49,18 +64,10 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(server: Server, schema_template: Any) -> Iterator[World]:
+def world(server: Server, template: str) -> Iterator[World]:
     """A database in which each workspace has its rows and four more span both; no test changes it."""
-    dbname = "provenance_mixed"
-    with DatabaseJanitor(
-        user=server.user,
-        password=server.password,
-        host=server.host,
-        port=server.port,
-        dbname=dbname,
-        template_dbname=schema_template.template_dbname,
-    ):
-        with psycopg.connect(server.conninfo(dbname)) as superuser:
+    with new_database(server, "provenance_mixed", template) as superuser:
+        with superuser.transaction():
             made = make_world(superuser)
         yield made
 
@@ -97,6 +104,8 @@ def make_world(superuser: psycopg.Connection) -> World:
             "after_id": own,
             "items": [item],
             "page_limit": 50,
+            "created_from": "2001-01-01T00:00Z",
+            "created_before": "3001-01-01T00:00Z",
             "hasura_session": {"x-hasura-workspace-id": ACME},
             "workspace": scalar(superuser, "select w::text from core_api.workspaces as w where pk = 1"),
             "company_workspace_connector": scalar(superuser, f"select j::text from {TABLE} as j where id = %s", own),
@@ -153,12 +162,17 @@ def places(parameter: Parameter, own: dict[str, Any]) -> Iterator[tuple[str, str
     elif parameter.name == "items":
         (item,) = own["items"]
         for key in ("company_id", "workspace_connector_id"):
-            yield f"items[1].{key}", IDS[key], lambda public, key=key: [{**item, key: public}]
-            yield f"items[2].{key}", IDS[key], lambda public, key=key: [item, {**item, key: public}]
+            yield f"items[1].{key}", IDS[key], partial(changed, [], item, key)
+            yield f"items[2].{key}", IDS[key], partial(changed, [item], item, key)
+
+
+def changed(before: list[Any], item: dict[str, Any], key: str, public: str | None) -> list[Any]:
+    """Return a batch whose last item holds another id."""
+    return [*before, {**item, key: public}]
 
 
 def outcome(connection: psycopg.Connection, parameters: list[Parameter], values: dict[str, Any]) -> str:
-    """Return the rows of a call or everything that its error says; nothing that it changed stays."""
+    """Return what a function of these parameters answers to these values."""
     sent = [parameter for parameter in parameters if parameter.name in values]
     arguments = {
         parameter.name: json.dumps(values[parameter.name])
@@ -168,9 +182,14 @@ def outcome(connection: psycopg.Connection, parameters: list[Parameter], values:
     }
     names = ", ".join(f"{parameter.name} => %({parameter.name})s::{parameter.type}" for parameter in sent)
     function = parameters[0].function.partition("(")[0]
+    return answer(connection, f"select * from {function}({names})", arguments)
+
+
+def answer(connection: psycopg.Connection, query: str, arguments: Any) -> str:
+    """Return a query's rows or everything that its error says; nothing that it changed stays."""
     try:
         with connection.transaction(force_rollback=True):
-            return repr(connection.execute(f"select * from {function}({names})", arguments).fetchall())
+            return repr(connection.execute(query, arguments).fetchall())
     except psycopg.Error as error:
         return repr(complaint(error))
 
@@ -183,11 +202,14 @@ def calls(parameters: list[Parameter], own: dict[str, Any]) -> Iterator[tuple[Pa
         yield parameter, {other.name: own[other.name] for other in others}
 
 
-@pytest.mark.parametrize("login", [login for login, groups in LOGINS.items() if groups])
+@pytest.mark.parametrize(
+    ("login", "workspace"),
+    [*((login, name) for login in MEMBERS for name in (ACME, "no uuid")), ("bound_login", GLOBEX)],
+)
 def test_an_id_of_another_tenant_is_answered_like_one_that_nobody_has(
-    login: str, world: World, connect: Connect
+    login: str, workspace: str, world: World, connect: Connect
 ) -> None:
-    connection = connect(login, ACME, dbname=world.dbname)
+    connection = connect(login, workspace, dbname=world.dbname)
     told: list[str] = []
     asked = 0
     for function, parameters in signatures(connection, world.own).items():
@@ -209,7 +231,28 @@ def test_an_id_of_another_tenant_is_answered_like_one_that_nobody_has(
     assert asked, "nothing was asked"
 
 
-@pytest.mark.parametrize("login", [login for login, groups in LOGINS.items() if groups])
+@pytest.mark.parametrize(
+    ("login", "workspace"),
+    [
+        ("member_login", ACME),
+        ("sync_login", ACME),
+        ("bound_login", ACME),
+        pytest.param("bound_login", GLOBEX, marks=TOLD_BY_THE_ERROR),
+        pytest.param("bound_login", "no uuid", marks=TOLD_BY_THE_ERROR),
+        pytest.param("unbound_login", ACME, marks=TOLD_BY_THE_ERROR),
+    ],
+)
+def test_the_tables_answer_for_an_id_of_another_tenant_as_for_one_that_nobody_has(
+    login: str, workspace: str, world: World, connect: Connect
+) -> None:
+    connection = connect(login, workspace, dbname=world.dbname)
+    for statement, kind in STATEMENTS.items():
+        nobodys = answer(connection, statement, (UNKNOWN,))
+        for case, public in world.strangers[kind].items():
+            assert answer(connection, statement, (public,)) == nobodys, (statement, case)
+
+
+@pytest.mark.parametrize("login", MEMBERS)
 def test_an_id_that_is_left_out_and_one_that_is_null_are_answered_alike(
     login: str, world: World, connect: Connect
 ) -> None:

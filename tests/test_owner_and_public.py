@@ -9,13 +9,22 @@ from servers import DEPLOYER
 TABLE = "core_api.company_workspace_connectors"
 
 
-@pytest.mark.parametrize("table", [TABLE, "core_api.companies", "core_api.workspace_connectors", "core_api.workspaces"])
-def test_the_owner_sees_no_rows(table: str, connect: Connect) -> None:
+def test_the_owner_sees_no_rows(connect: Connect) -> None:
     owner = connect(DEPLOYER, ACME)
-    assert (
-        scalar(owner, "select tableowner from pg_tables where schemaname || '.' || tablename = %s", table) == DEPLOYER
-    )
-    assert scalar(owner, f"select count(*) from {table}") == 0
+    owns = "select tableowner from pg_tables where schemaname || '.' || tablename = %s"
+    assert scalar(owner, owns, TABLE) == DEPLOYER
+    assert scalar(owner, f"select count(*) from {TABLE}") == 0
+
+
+def test_the_owner_adds_and_sees_workspaces_companies_and_connectors(connect: Connect) -> None:
+    owner = connect(DEPLOYER)
+    pk = scalar(owner, "insert into core_api.workspaces (pk) values (3) returning pk")
+    for parent in ("companies", "workspace_connectors"):
+        owner.execute(f"insert into core_api.{parent} (workspace_pk) values (%s)", (pk,))
+        assert scalar(owner, f"select count(*) from core_api.{parent} where workspace_pk = %s", pk) == 1
+    assert owner.execute("delete from core_api.companies where workspace_pk = %s", (pk,)).rowcount == 1
+    with pytest.raises(errors.ForeignKeyViolation):
+        owner.execute("delete from core_api.companies where workspace_pk = 1")
 
 
 def test_the_owner_stores_no_rows(connect: Connect) -> None:

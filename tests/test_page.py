@@ -1,36 +1,57 @@
-"""The page function: the caller's visible rows, newest first, page after page."""
+"""Page and list: the caller's visible rows, newest first, page after page."""
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
 from helpers import ACME, GLOBEX, UNKNOWN, Connect, become_member_without_use_of, force_row, scalar
 from psycopg import errors
 
+PAGES = range(1000)
+"""More than any walk needs."""
+
 PAGE = "core_api.company_workspace_connectors_page"
+LIST = "core_api.company_workspace_connectors_list"
 TABLE = "core_api.company_workspace_connectors"
 NEWEST_FIRST = f"select id from {TABLE} order by created_at desc, pk desc"
 
 READERS = pytest.mark.parametrize("login", ["member_login", "sync_login"])
 
 
-def page(connection: psycopg.Connection, **arguments: Any) -> list[Any]:
+def page(connection: psycopg.Connection, **arguments: Any) -> list[UUID]:
     """Return the ids of one page."""
     names = ", ".join(f"{name} => %({name})s" for name in arguments)
     return [row[0] for row in connection.execute(f"select id from {PAGE}({names})", arguments)]
 
 
-def walk(connection: psycopg.Connection, between: Callable[[], object] = lambda: None, **arguments: Any) -> list[Any]:
-    """Return the ids of all pages; ``between`` is called after each."""
-    seen: list[Any] = []
-    while found := page(connection, after_id=seen[-1] if seen else None, **arguments):
+def document(connection: psycopg.Connection, **arguments: Any) -> tuple[list[UUID], str | None]:
+    """Return the ids of a list's document and its cursor."""
+    names = ", ".join(f"{name} => %({name})s" for name in arguments)
+    row = connection.execute(f"select {LIST}({names})", arguments).fetchone()
+    assert row is not None
+    found: dict[str, Any] = row[0]
+    assert list(found) == ["data", "links"]
+    assert list(found["links"]) == ["next"]
+    return [UUID(resource["id"]) for resource in found["data"]], found["links"]["next"]
+
+
+def walk(
+    connection: psycopg.Connection, between: Callable[[list[UUID]], object] = lambda seen: None, **arguments: Any
+) -> list[UUID]:
+    """Return the ids of all pages; ``between`` is called after each with those so far."""
+    seen: list[UUID] = []
+    for _ in PAGES:
+        found = page(connection, after_id=seen[-1] if seen else None, **arguments)
+        if not found:
+            return seen
         seen += found
-        between()
-    return seen
+        between(seen)
+    pytest.fail("there was always another page")
 
 
-def ids(connection: psycopg.Connection, query: str = NEWEST_FIRST, *parameters: Any) -> list[Any]:
+def ids(connection: psycopg.Connection, query: str = NEWEST_FIRST, *parameters: Any) -> list[UUID]:
     return [row[0] for row in connection.execute(query, parameters)]
 
 
@@ -86,7 +107,7 @@ def test_nothing_is_shown_twice_or_missed_while_rows_arrive(
     reader, sync = filled(login), filled("sync_login")
     old = ids(reader)
 
-    def arrive() -> None:
+    def arrive(seen: list[UUID]) -> None:
         sync.execute(
             f"insert into {TABLE} (company_pk, workspace_connector_pk, direction)"
             " select 11, 100 + k, 'input' from generate_series(1, 2) k, generate_series(1, 5)"
@@ -102,14 +123,12 @@ def test_a_walk_goes_on_though_rows_it_showed_are_deleted(
     filled: Callable[..., psycopg.Connection], login: str
 ) -> None:
     reader, sync = filled(login), filled("sync_login")
-    old, seen = ids(reader), page(reader, page_limit=20)
-    while True:
+    old = ids(reader)
+
+    def vanish(seen: list[UUID]) -> None:
         sync.execute(f"update {TABLE} set deleted_at = now() where id = any(%s)", (seen[-3:],))
-        found = page(reader, page_limit=20, after_id=seen[-1])
-        if not found:
-            break
-        seen += found
-    assert seen == old
+
+    assert walk(reader, between=vanish, page_limit=20) == old
 
 
 @pytest.mark.parametrize(
@@ -134,6 +153,94 @@ def test_a_filtered_walk_shows_what_the_same_condition_shows(
     expected = ids(member, f"select id from {TABLE} where {condition} order by created_at desc, pk desc")
     assert 7 < len(expected) < len(ids(member))
     assert walk(member, page_limit=7, **arguments) == expected
+
+
+MOMENT = f"(select distinct created_at from {TABLE} order by 1 offset %s limit 1)"
+
+RANGES: list[dict[str, int]] = [
+    {"created_from": 3},
+    {"created_before": 8},
+    {"created_from": 3, "created_before": 8},
+    {"created_from": 8, "created_before": 3},
+    {"created_from": 3, "created_before": 8, "workspace_connector_id": 102},
+    {"created_from": 3, "created_before": 8, "company_id": 11},
+]
+
+
+@READERS
+@pytest.mark.parametrize("arguments", RANGES)
+def test_a_range_begins_with_its_first_moment_and_ends_before_its_last(
+    filled: Callable[..., psycopg.Connection], arguments: dict[str, int], login: str
+) -> None:
+    reader = filled(login)
+    wanted: dict[str, Any] = {
+        name: scalar(reader, f"select {MOMENT}", value)
+        if name.startswith("created_")
+        else public_id(reader, name, value)
+        for name, value in arguments.items()
+    }
+    condition = (
+        "created_at >= coalesce(%s::timestamptz, '-infinity') and created_at < coalesce(%s::timestamptz, 'infinity')"
+        " and company_pk = coalesce(%s, company_pk) and workspace_connector_pk = coalesce(%s, workspace_connector_pk)"
+    )
+    expected = ids(
+        reader,
+        f"select id from {TABLE} where {condition} order by created_at desc, pk desc",
+        *map(wanted.get, ("created_from", "created_before")),
+        *map(arguments.get, ("company_id", "workspace_connector_id")),
+    )
+    assert len(expected) < len(ids(reader))
+    assert (expected == []) is (arguments == RANGES[3])
+    assert walk(reader, page_limit=7, **wanted) == expected
+
+
+@READERS
+@pytest.mark.parametrize("filters", [{}, {"direction": "output"}, {"company_id": 12}, {"workspace_connector_id": 102}])
+def test_a_list_has_the_rows_of_the_page_and_a_cursor_until_exactly_the_last(
+    filled: Callable[..., psycopg.Connection], filters: dict[str, Any], login: str
+) -> None:
+    reader = filled(login)
+    arguments = {name: public_id(reader, name, value) for name, value in filters.items()}
+    visible = walk(reader, page_limit=100, **arguments)
+    for size in (7, len(visible) - 1, len(visible), len(visible) + 1):
+        seen: list[UUID] = []
+        cursor = None
+        for _ in PAGES:
+            expected = page(reader, page_limit=size, after_id=cursor, **arguments)
+            found, cursor = document(reader, page_limit=size, after_id=cursor, **arguments)
+            assert found == expected
+            seen += found
+            assert (cursor is None) is (seen == visible)
+            if cursor is None:
+                break
+        assert seen == visible
+
+
+@READERS
+def test_a_list_holds_the_resource_object_of_each_row(login: str, connect: Connect) -> None:
+    reader = connect(login, ACME)
+    resources = reader.execute(
+        f"select core_api.company_workspace_connector_resource(j) from {TABLE} as j order by created_at desc, pk desc"
+    )
+    assert scalar(reader, f"select {LIST}()")["data"] == [resource for (resource,) in resources]
+
+
+@READERS
+@pytest.mark.parametrize("workspace", [None, "", UNKNOWN])
+def test_without_a_workspace_a_list_is_empty(connect: Connect, login: str, workspace: str | None) -> None:
+    assert document(connect(login, workspace)) == ([], None)
+
+
+@READERS
+def test_a_list_refuses_what_a_page_refuses(connect: Connect, as_superuser: psycopg.Connection, login: str) -> None:
+    foreign = scalar(as_superuser, f"select max(id::text) from {TABLE} where company_pk = 22")
+    for arguments in ({"page_limit": 0}, {"page_limit": 1001}, {"after_id": foreign}, {"after_id": UNKNOWN}):
+        messages = set()
+        for ask in (page, document):
+            with pytest.raises(errors.InvalidParameterValue) as refusal:
+                ask(connect(login, ACME), **arguments)
+            messages.add(refusal.value.diag.message_primary)
+        assert len(messages) == 1
 
 
 def public_id(connection: psycopg.Connection, column: str, pk: Any) -> Any:
@@ -231,14 +338,17 @@ def test_a_mixed_row_that_was_forced_in_is_on_nobodys_page(
         page(reader, after_id=mixed[0])
 
 
-@pytest.mark.parametrize("login", ["outsider_login", "hasura_login"])
+@pytest.mark.parametrize("login", ["outsider_login", "hasura_login", "retention_login"])
 def test_others_may_not_call_it(connect: Connect, login: str) -> None:
-    with pytest.raises(errors.InsufficientPrivilege):
-        page(connect(login, ACME))
+    for ask in (page, document):
+        with pytest.raises(errors.InsufficientPrivilege):
+            ask(connect(login, ACME))
 
 
 @READERS
-@pytest.mark.parametrize("statement", ["select tenancy.page_keys(null, null, null, null, null, true)"])
+@pytest.mark.parametrize(
+    "statement", ["select tenancy.company_page_keys(1, null, null, null, null, null, null, true, true)"]
+)
 def test_nobody_reaches_its_parts(connect: Connect, login: str, statement: str) -> None:
     with pytest.raises(errors.InsufficientPrivilege):
         connect(login, ACME).execute(statement)

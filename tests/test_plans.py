@@ -7,8 +7,7 @@ import psycopg
 import pytest
 from helpers import Connect, scalar
 from psycopg import ClientCursor
-from pytest_postgresql.janitor import DatabaseJanitor
-from servers import Server
+from servers import Server, new_database
 
 TABLE = "core_api.company_workspace_connectors"
 NEWEST = "order by created_at desc, pk desc"
@@ -75,19 +74,12 @@ PAGES = {
 
 
 @pytest.fixture(scope="module")
-def crowded(server: Server, schema_template: Any) -> Iterator[str]:
+def crowded(server: Server, template: str) -> Iterator[str]:
     """The name of a migrated database in which a tenant's rows are one in four hundred."""
-    with DatabaseJanitor(
-        user=server.user,
-        password=server.password,
-        host=server.host,
-        port=server.port,
-        dbname="provenance_crowded",
-        template_dbname=schema_template.template_dbname,
-    ):
-        with psycopg.connect(server.conninfo("provenance_crowded"), autocommit=True) as connection:
-            connection.execute(CROWD)
-            connection.execute("vacuum analyze")
+    with new_database(server, "provenance_crowded", template) as connection:
+        connection.execute(CROWD)
+        connection.execute("vacuum analyze")
+        connection.close()
         yield "provenance_crowded"
 
 
@@ -191,16 +183,3 @@ def test_the_policy_most_people_write_fails_each_of_these(crowd: psycopg.Connect
     if name != "deep":  # the cursor's condition lets it use an index, to no avail
         with pytest.raises(AssertionError):
             assert_no_scan_of_the_table(plan)
-
-
-def test_a_second_index_on_the_connector_is_nowhere_to_tempt_the_planner(crowd: psycopg.Connection) -> None:
-    leading = crowd.execute(
-        """
-        select i.indexrelid::regclass::text
-        from pg_index as i
-        inner join pg_attribute as a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
-        where i.indrelid = %s::regclass and a.attname = 'workspace_connector_pk'
-        """,
-        (TABLE,),
-    ).fetchall()
-    assert leading == [("core_api.company_workspace_connectors_page_index",)]

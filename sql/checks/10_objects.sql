@@ -9,7 +9,10 @@ from pg_catalog.pg_namespace as n
 inner join roles as r on n.nspowner = r.oid
 where
     n.nspname = 'tenancy'
-    or (n.nspname = 'core_api' and exists (select from managed as m where m.thing = 'schema core_api' and m.created))
+    or (n.nspname = 'core_api' and exists (
+        select from managed as m
+        where m.thing = 'schema core_api' and m.created
+    ))
 union all
 select
     'type ' || t.oid::regtype,
@@ -27,7 +30,11 @@ select
 from managed as m
 inner join pg_catalog.pg_type as t on m.thing = 'type ' || t.oid::regtype
 union all
-select 'owner of ' || m.thing, r.label, m.thing, false
+select
+    'owner of ' || m.thing,
+    r.label,
+    m.thing,
+    false
 from managed as m
 inner join pg_catalog.pg_type as t on m.thing = 'type ' || t.oid::regtype
 inner join roles as r on t.typowner = r.oid
@@ -81,10 +88,16 @@ where
     and (s.relation is null or s.part <> 'parent' or s.created)
 union all
 select
-    format('table %s inherits from %s', i.inhrelid::regclass, i.inhparent::regclass), 'outside its guards and policies', null, false
+    format('table %s inherits from %s', i.inhrelid::regclass, i.inhparent::regclass),
+    'outside its guards and policies',
+    null,
+    false
 from pg_catalog.pg_inherits as i
 inner join scope as s on s.relation in (i.inhparent, i.inhrelid) and (s.part <> 'parent' or s.created)
 union all
 select
-    'managed object ' || m.thing, 'recorded', null, false
+    'managed object ' || m.thing,
+    'recorded',
+    null,
+    false
 from managed as m

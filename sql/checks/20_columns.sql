@@ -40,7 +40,10 @@ where
     )
 union all
 select
-    format('columns of %s, in order', s.relation::regclass), string_agg(a.attname, ', ' order by a.attnum), s.thing, false
+    format('columns of %s, in order', s.relation::regclass),
+    string_agg(a.attname, ', ' order by a.attnum),
+    s.thing,
+    false
 from scope as s
 inner join pg_catalog.pg_attribute as a on s.relation = a.attrelid and a.attnum > 0 and not a.attisdropped
 where s.part = 'junction' and s.created

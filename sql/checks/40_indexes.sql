@@ -9,10 +9,17 @@ select
     not s.created and pg_get_indexdef(i.indexrelid, 1, false) <> 'workspace_connector_pk' and not i.indisunique as lenient
 from scope as s
 inner join pg_catalog.pg_index as i on s.relation = i.indrelid
-where s.part <> 'parent' and not exists (select from pg_catalog.pg_constraint as k where k.conindid = i.indexrelid and k.conrelid = i.indrelid)
+where
+    s.part <> 'parent' and not exists (
+        select from pg_catalog.pg_constraint as k
+        where k.conindid = i.indexrelid and k.conrelid = i.indrelid
+    )
 union all
 select distinct
-    format('unique index on %s (workspace_pk, pk)', i.indrelid::regclass), 'valid, over every row', null, false
+    format('unique index on %s (workspace_pk, pk)', i.indrelid::regclass),
+    'valid, over every row',
+    null,
+    false
 from scope as s
 inner join pg_catalog.pg_index as i on s.relation = i.indrelid
 where

@@ -15,7 +15,11 @@ where
     s.part <> 'parent' or p.pronamespace = to_regnamespace('tenancy')
     or format('trigger %I on %s', t.tgname, s.relation::regclass) in (select c.object from contract as c)
 union all
-select format('rule %I on %s', r.rulename, s.relation::regclass), regexp_replace(pg_get_ruledef(r.oid), '\s+', ' ', 'g'), s.thing, false
+select
+    format('rule %I on %s', r.rulename, s.relation::regclass),
+    regexp_replace(pg_get_ruledef(r.oid), '\s+', ' ', 'g'),
+    s.thing,
+    false
 from scope as s
 inner join pg_catalog.pg_rewrite as r on s.relation = r.ev_class
 where s.part <> 'parent' or s.created

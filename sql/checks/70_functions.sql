@@ -41,6 +41,9 @@ where
     or r.rolname = 'tenancy_definer'
     or format('function %s', p.oid::regprocedure) in (select c.object from contract as c)
     or (
-        p.pronamespace = 'core_api'::regnamespace and p.prosecdef
-        and exists (select from managed as m where m.thing = 'schema core_api' and m.created)
+        p.pronamespace = to_regnamespace('core_api') and p.prosecdef
+        and exists (
+            select from managed as m
+            where m.thing = 'schema core_api' and m.created
+        )
     )

@@ -15,7 +15,11 @@ select
 from roles as r
 where r.is_group
 union all
-select distinct format('grant %s to %s', g.label, r.label), 'granted', null, false
+select distinct
+    format('grant %s to %s', g.label, r.label),
+    'granted',
+    null,
+    false
 from pg_catalog.pg_auth_members as m
 inner join roles as r on m.member = r.oid and r.is_group
 inner join roles as g on m.roleid = g.oid

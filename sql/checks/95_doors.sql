@@ -7,9 +7,15 @@ select
     false as lenient
 from (
     with recursive dependents (relation, source) as (
-        select s.relation, s.relation from scope as s where s.part = 'junction' or (s.part = 'parent' and s.created)
+        select
+            s.relation,
+            s.relation
+        from scope as s
+        where s.part = 'junction' or (s.part = 'parent' and s.created)
         union
-        select w.ev_class, d.source
+        select
+            w.ev_class,
+            d.source
         from dependents as d
         inner join pg_catalog.pg_depend as p
             on p.refobjid = d.relation and p.refclassid = 'pg_class'::regclass and p.classid = 'pg_rewrite'::regclass
@@ -29,7 +35,12 @@ from (
             (c.relkind = 'm' or (c.relkind = 'v' and not coalesce(c.reloptions::text ~ 'security_invoker=(true|on|1)', false)))
             and c.relnamespace is distinct from to_regnamespace('tenancy')
         union all
-        select 'definer function', p.oid::regprocedure::text, p.proowner, coalesce(p.proacl, acldefault('f', p.proowner)), s.relation
+        select
+            'definer function',
+            p.oid::regprocedure::text,
+            p.proowner,
+            coalesce(p.proacl, acldefault('f', p.proowner)),
+            s.relation
         from pg_catalog.pg_proc as p
         inner join scope as s on s.part = 'junction' or (s.part = 'parent' and s.created)
         where
@@ -54,7 +65,8 @@ from (
             or o.kind = 'materialized view'
             or (
                 -- An owner whom nothing forces: a created parent's.
-                select c.relowner = o.owner and not c.relforcerowsecurity from pg_catalog.pg_class as c where c.oid = o.source
+                select c.relowner = o.owner and not c.relforcerowsecurity from pg_catalog.pg_class as c
+                where c.oid = o.source
             )
         )
     group by o.kind, o.name

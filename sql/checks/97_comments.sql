@@ -3,15 +3,19 @@
 select
     format(
         'comment on %s', case d.classoid
-            when 'pg_class'::regclass then
-                case when d.objsubid > 0 then format('column %s.%I', c.oid::regclass, a.attname)
-                    else concat(
-                        case c.relkind when 'v' then 'view ' when 'i' then 'index ' when 'S' then 'sequence ' else 'table ' end,
-                        c.oid::regclass
-                    )
-                end
-            when 'pg_proc'::regclass then
-                case f.prokind when 'p' then 'procedure ' else 'function ' end || f.oid::regprocedure
+            when 'pg_class'::regclass
+                then
+                    case
+                        when d.objsubid > 0 then format('column %s.%I', c.oid::regclass, a.attname)
+                        else
+                            concat(
+                                case c.relkind when 'v' then 'view ' when 'i' then 'index ' when 'S' then 'sequence ' else 'table ' end,
+                                c.oid::regclass
+                            )
+                    end
+            when 'pg_proc'::regclass
+                then
+                    case f.prokind when 'p' then 'procedure ' else 'function ' end || f.oid::regprocedure
             else i.type || ' ' || i.identity
         end
     ) as object,
@@ -28,8 +32,9 @@ left join pg_catalog.pg_proc as f on d.classoid = 'pg_proc'::regclass and d.objo
 cross join pg_identify_object(d.classoid, d.objoid, 0) as i
 left join scope as s on coalesce(t.tgrelid, p.polrelid, n.indrelid, c.oid) = s.relation
 left join managed as x
-    on x.thing in ('type ' || d.objoid::regtype::text, 'schema ' || d.objoid::regnamespace::text)
-    and d.classoid in ('pg_type'::regclass, 'pg_namespace'::regclass)
+    on
+        x.thing in ('type ' || d.objoid::regtype::text, 'schema ' || d.objoid::regnamespace::text)
+        and d.classoid in ('pg_type'::regclass, 'pg_namespace'::regclass)
 where
     -- A host's own words, on what was adopted, are its own.
     (x.thing is not null and x.created)

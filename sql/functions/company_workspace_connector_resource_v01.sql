@@ -1,7 +1,7 @@
 -- A row as the API shows it.
 -- locks: none
 
--- noqa: disable=RF01, RF02
+-- noqa: disable=RF01, RF02, RF03
 create function core_api.company_workspace_connector_resource(
     company_workspace_connector core_api.company_workspace_connectors
 )

@@ -1,6 +1,7 @@
 -- Create: records one fact by public ids.
 -- locks: none
 
+-- noqa: disable=AM04, RF03
 create function core_api.create_company_workspace_connector(
     company_id uuid, workspace_connector_id uuid, direction core_api.direction_enum
 )

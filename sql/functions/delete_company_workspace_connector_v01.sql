@@ -1,6 +1,7 @@
 -- Delete: soft-deletes one row by its public id.
 -- locks: none
 
+-- noqa: disable=RF01
 create function core_api.delete_company_workspace_connector(id uuid)
 returns core_api.company_workspace_connectors
 language sql
