@@ -81,14 +81,17 @@ c.definition as wanted
 from (
     select k.* from contract as k
     where
-        k.only_with is null
-        or exists (select from managed as m where m.thing = k.only_with and m.created)
-        -- The host's own row-level security on an adopted parent would blind the guards without this.
-        or exists (
-            select from scope as s
-            inner join pg_catalog.pg_class as t on s.relation = t.oid and t.relrowsecurity
-            where 'policy definer_reads_every_row on ' || s.relation::regclass = k.object
+        (
+            k.only_with is null
+            or exists (select from managed as m where m.thing = k.only_with and m.created)
+            -- The host's own row-level security on an adopted parent would blind the guards without this.
+            or exists (
+                select from scope as s
+                inner join pg_catalog.pg_class as t on s.relation = t.oid and t.relrowsecurity
+                where 'policy definer_reads_every_row on ' || s.relation::regclass = k.object
+            )
         )
+        and k.object not in (select 'comment on ' || m.thing from managed as m where not m.created)
 ) as c
 full join found as f on c.object = f.object
 where
@@ -207,6 +210,14 @@ def preflight(connection: sa.Connection) -> list[Difference]:
     """
     from connector_provenance.migrations import remedy  # which knows differences
 
+    closed = _select(
+        connection,
+        "select nspname, quote_ident(current_user) from pg_namespace where nspname in ('core_api', 'tenancy')"
+        " and not has_schema_privilege(oid, 'usage')",
+    )
+    if closed:  # in which nothing can even be looked up
+        rights = [Difference("10_objects", f"right to use schema {name}", None, f"held by {user}") for name, user in closed]
+        return remedy.add(connection, rights)
     managed = "select name from tenancy.managed_objects" if _has_tenancy(connection) else "select null where false"
     known = [row[0] for row in _select(connection, managed)]
     needed = [fact for fact in facts() if not any(_is_of(fact.object, name) for name in known)]

@@ -121,7 +121,9 @@ def _right(name: str, deployer: str) -> Iterator[str]:
     if name.startswith("create schemas in "):
         yield "-- as the owner of the database:"
         yield f"grant create on database {name.split()[-1]} to {deployer};"
-    elif name.startswith("create in schema "):
+    elif name == "use schema tenancy":
+        yield "-- rename it, or use another database: the name is needed"
+    elif name.startswith(("create in schema ", "use schema ")):
         yield "-- as the owner of the schema:"
         yield f"grant usage, create on schema core_api to {deployer} with grant option;"
     elif name.startswith("change "):
