@@ -282,3 +282,16 @@ def _select(connection: sa.Connection, text: str) -> list[sa.Row]:
         "select set_config('search_path', '', true), set_config('quote_all_identifiers', 'off', true)"
     )
     return list(connection.exec_driver_sql(text.replace("%", "%%")))
+
+
+# Stand-ins until the real ones come.
+
+
+def mend(connection: sa.Connection) -> str:
+    """Return the SQL that leads back to the contract."""
+    return "".join(f"-- {each.text()}\n" for each in differences(connection))
+
+
+def status(connection: sa.Connection) -> dict[str, Any]:
+    """Return figures for a dashboard."""
+    return {}

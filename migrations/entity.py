@@ -1,7 +1,4 @@
-"""Write a sibling of company, the files of another record type: ``make entity NAME=document PLURAL=documents``.
-
-Its files are company's own with two words and the revisions' numbers changed; lists and the contract gain its entries.
-"""
+"""Write a record type's files, which are company's with two words changed: ``make entity NAME=bill PLURAL=bills``."""
 
 import re
 import sys
@@ -21,12 +18,14 @@ BODY = re.compile(r"^    (?:AS \$_*\$(.*?)\$_*\$|(BEGIN ATOMIC\n.*?|RETURN .*?))
 
 
 def render(text: str, name: str, plural: str) -> str:
-    """Return the text with the two words changed, each in the case it had: upper, Pascal, camel, kebab or snake."""
+    """Return the text with the two words changed, each in the case it had, and the article before a vowel."""
     for own, new in (("company", name), ("companies", plural)):
         pascal = new.title().replace("_", "")
         text = text.replace(own.upper(), new.upper()).replace(own.capitalize(), pascal)
         text = re.sub(f"{own}(?=[A-Z])", pascal[0].lower() + pascal[1:], text)
-        text = text.replace(f"{own}-", f"{new.replace('_', '-')}-").replace(own, new)
+        text = text.replace(f"{own}-", f"{new.replace('_', '-')}-")
+        article = r"\1n" if new[0] in "aeiou" else r"\1"
+        text = re.sub(rf"\b([Aa]) {own}\b", f"{article} {new}", text).replace(own, new)
     return text
 
 
@@ -39,8 +38,8 @@ def files(name: str, plural: str) -> dict[str, str]:
         if not re.fullmatch("(?!workspace(_connector)?s?$)[a-z][a-z0-9]*(_[a-z0-9]+)*", given) or WORD.search(given):
             raise ValueError(f"NAME and PLURAL are words in snake_case, of no other record type: not {given!r}")
     revisions = sorted(path.stem for path in (sqlfile.ROOT / "migrations/versions").glob("[0-9]*.py"))
-    last = revisions[-1]
-    numbers = {own[:4]: f"{int(last[:4]) + place:04}" for place, own in enumerate(filter(WORD.search, revisions), 1)}
+    after = int(revisions[-1][:4]) + 1
+    numbers = {own[:4]: f"{after + place:04}" for place, own in enumerate(filter(WORD.search, revisions))}
     number = re.compile(rf"(?<![\w-])({'|'.join(numbers)})(?=_|: | down: )")
 
     def sibling(text: str) -> str:
@@ -50,7 +49,7 @@ def files(name: str, plural: str) -> dict[str, str]:
         own, copy = entry[0], sibling(entry[0])
         return copy.rstrip(",\n") + ",\n" + own if entry[2] == '"' else own + copy  # JSON's last has no comma
 
-    result, too_long = {"sql/verify.sql": verify(sibling)}, []
+    result = {"sql/verify.sql": verify(sibling)}
     paths = sorted(path for folder in FOLDERS for path in (sqlfile.ROOT / folder).rglob("*.*"))
     for path in (path for path in paths if path.suffix in FILES and "node_modules" not in path.parts):
         own, text = path.relative_to(sqlfile.ROOT).as_posix(), path.read_text(encoding="utf-8")
@@ -60,14 +59,15 @@ def files(name: str, plural: str) -> dict[str, str]:
                 raise ValueError(f"{target} is there already")
             result[target] = sibling(text)
             if path.parent.name == "versions":
-                result[target] = re.sub("(?m)^down_revision = .*", f'down_revision = "{last}"', result[target])
-                last = target.split("/")[-1].removesuffix(".py")
-                too_long += [f"{last}: {len(last)} bytes, Alembic bears 32"] if len(last) > 32 else []
+                result[target] = re.sub("(?m)^down_revision = .*", f'down_revision = "{revisions[-1]}"', result[target])
+                revisions.append(target.split("/")[-1].removesuffix(".py"))
         elif path.suffix in LISTS and ENTRY.search(text):
             result[own] = ENTRY.sub(with_copy, text)
-    words = sorted({word for text in result.values() for word in re.findall(r"\w{64,}", text)})
-    if too_long := [*too_long, *(f"{word}: {len(word)} bytes, PostgreSQL bears 63" for word in words)]:
-        raise ValueError("\n".join(too_long))
+    words = sorted({word for text in result.values() for word in re.findall(r"\w+", text)})
+    limits = (("Alembic", 32, revisions), ("PostgreSQL", 63, words))
+    long = [f"{w}: {len(w)} bytes, {who} bears {most}" for who, most, names in limits for w in names if len(w) > most]
+    if long:
+        raise ValueError("\n".join(long))
     return result
 
 

@@ -1,147 +1,272 @@
 """Alembic's environment: connect, keep other deployers out, one transaction per revision, no long wait for a lock."""
 
+import re
+import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from itertools import pairwise
 from typing import Any
 
 import sqlalchemy as sa
 from alembic import context
 from alembic.util import CommandError
+from psycopg.errors import DeadlockDetected, LockNotAvailable, QueryCanceled
 
 from connector_provenance.migrations import contract, sqlfile
 from connector_provenance.migrations.database import (
-    BlockerWatch,
+    ADVISORY_LOCK,
+    AheadError,
+    FailedError,
     LockNotObtainedError,
-    engine_of,
+    RefusedError,
+    Run,
+    Watch,
+    connect,
     message_of,
+    only_deployer,
+    pid_of,
     refuse_pooler,
 )
 
-ADVISORY_LOCK = 0x636F_6E6E  # "conn": one deployer at a time in each database
-LOCK_WAIT = 60.0  # seconds for another deployer, unless config.attributes["lock_wait"] says otherwise
-LOCK_POLL = 0.2  # seconds
-RETRY_PAUSES = (1, 2, 4, 8)  # seconds before each further attempt at a revision that waited for a table in vain
+Steps = Callable[..., Iterable[Any]]
+"""Alembic's ``fn``: from the heads and the context to the steps that are to be done."""
 
-OPTIONS: dict[str, Any] = {
-    "version_table": "schema_version",
-    "version_table_schema": "tenancy",
-    "transaction_per_migration": True,
-}
+MOST_COUNTED = 100_000  # rows that are counted before a refusal
 
+READING = sa.text(
+    "select set_config(name, case name when 'lock_timeout' then '10s' else '0' end, true) from pg_catalog.pg_settings"
+    " where name in ('lock_timeout', 'statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')"
+)
+"""For a transaction that only reads: what a role sets must not cut it, and a pooler is left as it was."""
 
-@contextmanager
-def only_deployer(connection: sa.Connection) -> Iterator[None]:
-    """Hold the database's deployment lock, polled so that nobody queues behind this session.
+UNFINISHED = sa.text(
+    "select i.indexrelid::regclass::text from pg_catalog.pg_index as i inner join tenancy.managed_objects as o"
+    " on i.indexrelid = to_regclass(o.name) where o.kind = 'index' and o.created and not i.indisvalid"
+)
 
-    :param connection: in autocommit mode, and used for nothing else meanwhile.
-    :raises LockNotObtainedError: another deployer held it for :data:`LOCK_WAIT` seconds.
-    """
-    wait = context.config.attributes.get("lock_wait", LOCK_WAIT)
-    deadline = time.monotonic() + wait
-    while not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(ADVISORY_LOCK))):
-        if time.monotonic() > deadline:
-            raise LockNotObtainedError(f"another deployer has been at work for {wait:.0f} s; try again later")
-        time.sleep(LOCK_POLL)
-    try:
-        yield
-    finally:
-        connection.execute(sa.select(sa.func.pg_advisory_unlock(ADVISORY_LOCK)))
+DROPPED = sa.text(
+    "select c.oid::regclass::text, c.relforcerowsecurity from tenancy.managed_objects as o"
+    " inner join pg_catalog.pg_class as c on c.oid = to_regclass(o.name)"
+    " where o.kind = 'table' and o.created and o.name = any(:tables) order by array_position(:tables, o.name)"
+)
 
 
-def applied() -> Any:
-    """Return the callback that reports each revision with its time and tidies up after the last downgrade."""
-    started = time.monotonic()
+def configure(**options: Any) -> None:
+    """Configure Alembic's context."""
+    context.configure(
+        version_table="schema_version",
+        version_table_schema="tenancy",
+        transaction_per_migration=True,
+        on_version_apply=tidy,
+        # there are no models: `verify` compares with the contract, so `alembic check` finds nothing to compare
+        target_metadata=sa.MetaData(),
+        include_name=lambda *_: False,
+        **options,
+    )
 
-    def callback(*, ctx: Any, step: Any, heads: set[str], **_: Any) -> None:
-        nonlocal started
-        if not heads:
-            sqlfile.run("sql/0000_session.down.sql")
-        if not ctx.as_sql:
-            now = time.monotonic()
-            verb, took = "upgrade" if step.is_upgrade else "downgrade", round((now - started) * 1000, 1)
-            context.config.print_stdout("%-9s %-26s %6.0f ms", verb, step.up_revision_id, took)
-            context.config.attributes.setdefault("applied", []).append(
-                {"revision": step.up_revision_id, "direction": verb, "milliseconds": took}
-            )
-            started = now
 
-    return callback
+def tidy(**applied: Any) -> None:
+    """Take the version table away with the last revision."""
+    if not applied["heads"]:
+        sqlfile.run("sql/0000_schema.down.sql")
+
+
+# Offline
 
 
 def run_offline() -> None:
-    """Print the script that ``upgrade`` or ``downgrade`` would execute."""
-    context.configure(
-        dialect_name="postgresql",
-        # psycopg's own style doubles every % in the output
-        dialect_opts={"paramstyle": "named"},
-        on_version_apply=applied(),
-        **OPTIONS,
-    )
-    context.execute(sqlfile.ddl("sql/0000_session.up.sql"))
+    """Print the script of ``upgrade`` or ``downgrade`` for psql: it stops at errors and can be resumed."""
+    write = (context.config.output_buffer or sys.stdout).write
+    # psycopg's own style doubles every % in the output
+    options = {"dialect_name": "postgresql", "dialect_opts": {"paramstyle": "named"}}
+    configure(**options)
+    here = context.get_context()
+    steps = list(here.opts["fn"](here.get_current_heads(), here))
+
+    def guarded(*_: object) -> Iterator[Any]:
+        for step, (before, after) in zip(steps, pairwise(places), strict=True):
+            write(f"select :'connector_provenance_at' = '{before}' as connector_provenance_due \\gset\n")
+            write("\\if :connector_provenance_due\n")
+            yield step
+            write(f"\\set connector_provenance_at '{after}'\n\\endif\n\n")
+
+    ends = (here.get_current_heads(), *(step.info.destination_revision_ids for step in steps))
+    places = [", ".join(found) for found in ends]
+    listed = ",".join(f'"{place}"' for place in places)
+    write(f"\\set ON_ERROR_STOP on\n\\set connector_provenance_places '{{{listed}}}'\n")
+    write(sqlfile.read("sql/script.sql") + sqlfile.read("sql/0000_session.up.sql") + "\n")
+    configure(fn=guarded, **options)
     with context.begin_transaction():
         context.run_migrations()
+    write(f"select pg_catalog.pg_advisory_unlock({ADVISORY_LOCK}) as connector_provenance_unlocked \\gset\n")
+
+
+# Online
 
 
 def run_online() -> None:
     """Migrate the database, or answer a question about it without writing.
 
-    :raises LockNotObtainedError: another deployer, or the application, held a lock for too long; nothing is half done.
-    :raises CommandError: the database cannot be reached or refused a statement; what was not committed is undone.
+    :raises LockNotObtainedError: another deployer, or the application, held a lock for too long.
+    :raises RefusedError: the preflight, or rows that a downgrade would drop; nothing was changed.
+    :raises AheadError: the database has a revision that is not here.
+    :raises FailedError: the database cannot be reached or refused a statement; the revision at work is undone.
     """
-    engine = engine_of(context.config)
+    run = Run.of(context.config)
+    if getattr(context.config.cmd_opts, "autogenerate", False):
+        raise FailedError(
+            "nothing to generate from: the schema is written in SQL; CONTRIBUTING.md says how to add a revision"
+        )
     try:
-        with engine.connect() as connection:
-            context.configure(connection=connection, on_version_apply=applied(), **OPTIONS)
-            try:
-                if context.get_context().opts.get("dont_mutate"):
-                    context.run_migrations()
-                    return
+        with connect(run) as connection:
+            configure(connection=connection)
+            here = context.get_context()
+            # stamp --purge: whatever the version table says, it is thrown away
+            heads = () if here.purge else here.get_current_heads()
+            run.revision = ", ".join(sorted(heads)) or None
+            refuse_unknown(heads)
+            if here.opts.get("destination_rev") is None:
+                connection.execute(READING)
+                list(here.opts["fn"](heads, here))
+                connection.commit()
+                return
+            steps = list(here.opts["fn"](heads, here))
+            connection.rollback()
+            if steps or here.purge:
                 refuse_pooler(connection)
-                with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as other, only_deployer(other):
-                    migrate(connection, other)
-            finally:
-                context.config.attributes["revision"] = ", ".join(context.get_context().get_current_heads()) or None
+                with connect(run, isolation_level="AUTOCOMMIT") as other, only_deployer(other, run):
+                    migrate(run, connection, other, here.opts["fn"])
     except sa.exc.DBAPIError as error:
-        raise CommandError(message_of(error)) from error
+        files = [f" ({file})" for file in error.detail]
+        raise FailedError("".join([run.doing or "", *files, ": " * bool(run.doing), message_of(error)])) from error
 
 
-def migrate(connection: sa.Connection, other: sa.Connection) -> None:
-    """Apply the revisions; one that waits for a lock in vain is undone and tried again after a pause.
+def refuse_unknown(heads: Iterable[str]) -> None:
+    """Make sure that this package knows the database's revisions.
+
+    :raises AheadError: it does not.
+    """
+    for head in heads:
+        try:
+            context.script.get_revision(head)
+        except CommandError:
+            raise AheadError(
+                f"the database is at {head}, which this package does not know: its newest is"
+                f" {context.script.get_current_head()}; install the version that migrated the database, or a newer one"
+            ) from None
+
+
+def migrate(run: Run, connection: sa.Connection, other: sa.Connection, steps_of: Steps) -> None:
+    """Apply the steps; one that waits for a lock in vain is undone and tried again after a pause.
 
     :param connection: does the work.
-    :param other: looks on, to say who was in the way.
+    :param other: in autocommit mode; looks on, to say who is in the way, and clears up.
+    :param steps_of: as Alembic made it.
     """
-    if context.get_context().opts["fn"].__name__ == "upgrade":
-        refused = [each for each in contract.preflight(connection) if each.severity != "warning"]
-        connection.rollback()
-        if refused:
-            lines = "\n".join(f"{each.text()}\n{each.mend}" for each in refused)
-            raise CommandError(f"refused by the preflight; nothing was changed\n{lines}")
-    relative = context.get_revision_argument() or ""
-    pauses = [] if str(relative).startswith(("+", "-")) else list(context.config.attributes.get("pauses", RETRY_PAUSES))
-    try:
-        while True:
-            connection.execute(sqlfile.ddl("sql/0000_session.up.sql"))
-            connection.commit()
-            with BlockerWatch(connection, other) as watch:
-                try:
-                    with context.begin_transaction():
-                        context.run_migrations()
-                    return
-                except sa.exc.OperationalError as error:
-                    connection.rollback()
-                    if getattr(error.orig, "sqlstate", None) != "55P03":
-                        raise
-            if not pauses:
-                raise LockNotObtainedError(f"gave up waiting for a lock; nothing is half done. {watch.blockers}")
-            context.config.print_stdout("waiting %s s: %s", pauses[0], watch.blockers)
-            time.sleep(pauses.pop(0))
-    finally:
-        connection.rollback()
-        if not context.get_context().get_current_heads():
-            connection.execute(sqlfile.ddl("sql/0000_session.down.sql"))
+    here = context.get_context()
+    steps = list(steps_of(() if here.purge else here.get_current_heads(), here))
+    if any(step.info.is_upgrade and not step.info.is_stamp for step in steps):
+        connection.execute(READING)
+        if reasons := [found for found in contract.preflight(connection) if found.severity != "warning"]:
+            raise RefusedError("refused by the preflight; nothing was changed", reasons)
+    may_drop = run.drop_rows or context.get_x_argument(as_dictionary=True).get("drop-rows") == "yes"
+    connection.rollback()
+
+    pauses = list(run.pauses)
+    waited = 0.0
+    while True:
+        configure(connection=connection, fn=lambda *_: work(run, steps))
+        connection.execute(sqlfile.ddl("sql/0000_session.up.sql"))
         connection.commit()
+        with Watch(other, run, pid=pid_of(connection)) as watch:
+            watch.waited = waited
+            try:
+                if not (may_drop or run.applied):
+                    refuse_rows(connection, steps)
+                with context.begin_transaction():
+                    context.run_migrations()
+                return
+            except BaseException as error:
+                # leaving an autocommit block raises once more where the session is gone
+                masked = isinstance(error, sa.exc.PendingRollbackError) and error.__context__
+                failure = masked or error
+        waited = watch.waited
+        clear_up(run, connection, other)
+        cause = failure.orig if isinstance(failure, sa.exc.OperationalError) else None
+        vain = isinstance(cause, (LockNotAvailable, DeadlockDetected, QueryCanceled))
+        if not vain or (isinstance(cause, QueryCanceled) and waited <= run.build_wait):
+            raise failure
+        if not pauses or waited > run.build_wait:
+            raise LockNotObtainedError(
+                f"{run.doing}: gave up waiting after {waited:.0f} s; {run.left or 'nothing is half done'}."
+                f" {watch.blockers}"
+            ) from failure
+        run.say(f"{run.doing}: trying again in {pauses[0]} s. {watch.blockers}")
+        time.sleep(pauses.pop(0))
+
+
+def work(run: Run, steps: list[Any]) -> Iterator[Any]:
+    """Hand out what is still to be done; a step leaves the list, and is reported, when it is committed."""
+    while steps:
+        started = time.monotonic()
+        info = steps[0].info
+        run.doing = info.up_revision_id
+        yield steps[0]
+        verb = "stamp" if info.is_stamp else "upgrade" if info.is_upgrade else "downgrade"
+        took = round((time.monotonic() - started) * 1000, 1)
+        steps.pop(0)
+        run.revision = ", ".join(info.destination_revision_ids) or None
+        run.applied.append({"revision": run.doing, "direction": verb, "milliseconds": took})
+        context.config.print_stdout("%-9s %-31s %6.0f ms", verb, run.doing, took)
+    run.doing = None
+
+
+def clear_up(run: Run, connection: sa.Connection, other: sa.Connection) -> None:
+    """Undo what a failed step left: its transaction, indexes that it was building, the version table of no revision."""
+    left: list[str] = []
+    with suppress(sa.exc.SQLAlchemyError):
+        connection.rollback()
+    with suppress(sa.exc.SQLAlchemyError):  # the server is gone
+        other.execute(sqlfile.ddl("sql/0000_session.up.sql"))
+        if run.revision is None:
+            other.execute(sqlfile.ddl("sql/0000_schema.down.sql"))
+        else:
+            left = list(other.scalars(UNFINISHED))
+    for name in list(left):
+        with suppress(sa.exc.SQLAlchemyError):
+            other.exec_driver_sql(f"drop index {name}")
+            left.remove(name)
+    named = f"index {', '.join(left)} is unfinished and locked, so it stays: the next upgrade drops and builds it"
+    run.left = named if left else ""
+
+
+def refuse_rows(connection: sa.Connection, steps: Sequence[Any]) -> None:
+    """Make sure that a downgrade drops no row.
+
+    :param connection: of the tables' owner; nothing of it is left open.
+    :raises RefusedError: a table that this package created, and that the downgrade drops, has rows.
+    """
+    dropped = [
+        table
+        for step in steps
+        if step.info.is_migration and not step.info.is_upgrade
+        for table in re.findall(
+            r"\bdrop table (core_api\.\w+)", sqlfile.read(f"sql/{step.info.up_revision_id}.down.sql")
+        )
+    ]
+    found = []
+    for table, forced in connection.execute(DROPPED, {"tables": dropped}).all() if dropped else ():
+        if forced:  # its owner sees no rows otherwise; rolled back in a moment
+            connection.exec_driver_sql(f"alter table {table} no force row level security")
+        rows = connection.exec_driver_sql(
+            f"select count(*) from (select from {table} limit {MOST_COUNTED}) as r"  # noqa: S608
+        ).scalar()
+        if rows:
+            found.append(f"{table} has {rows}{' or more' if rows == MOST_COUNTED else ''} rows")
+    connection.rollback()
+    if found:
+        raise RefusedError(f"{'; '.join(found)}; nothing was changed: --drop-rows drops them with their table")
 
 
 if context.is_offline_mode():

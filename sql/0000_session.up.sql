@@ -1,7 +1,7 @@
--- 0000: run before any revision: qualified names only, bounded lock waits, no other timeout, and the version table's schema.
+-- 0000: run before any revision: qualified names only, bounded lock waits, no other timeout.
 -- locks: none
 
-set search_path = '';
+set search_path = pg_catalog, pg_temp;
 -- For each table: a revision that locks three may hold the first for 1.5 s while it waits for the others. Shorter than
 -- deadlock_timeout, so that in a deadlock the migration gives way, not the application.
 set lock_timeout = '500ms';
@@ -9,4 +9,3 @@ set lock_timeout = '500ms';
 select set_config(s.name, '0', false)
 from pg_catalog.pg_settings as s
 where s.name in ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout');
-create schema if not exists tenancy;

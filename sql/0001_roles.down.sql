@@ -7,16 +7,7 @@ drop procedure tenancy.revoke_all;
 drop function tenancy.created;
 drop procedure tenancy.manage;
 drop table tenancy.managed_objects;
-
--- It still holds the version table, unless that is a host's own.
-do $$
-begin
-    drop schema tenancy;
-exception
-    when dependent_objects_still_exist or insufficient_privilege then
-        comment on schema tenancy is null;
-end
-$$;
+comment on schema tenancy is null;
 
 do $$
 declare

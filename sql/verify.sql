@@ -682,8 +682,19 @@ from scope as s
 inner join pg_catalog.pg_trigger as t on s.relation = t.tgrelid and not t.tgisinternal
 inner join pg_catalog.pg_proc as p on t.tgfoid = p.oid
 where
-    s.part <> 'parent' or p.pronamespace = to_regnamespace('tenancy')
-    or format('trigger %I on %s', t.tgname, s.relation::regclass) in (select c.object from contract as c)
+    (
+        s.part <> 'parent' or p.pronamespace = to_regnamespace('tenancy')
+        or format('trigger %I on %s', t.tgname, s.relation::regclass) in (select c.object from contract as c)
+    )
+    -- An event trigger of Hasura's, once it is handed to a role that only logs (hasura/*_events_after.sql).
+    and not (
+        t.tgname like 'notify\_hasura\_%' and p.prosecdef and p.proconfig = '{"search_path=pg_catalog, pg_temp"}'
+        and exists (
+            select from roles as o
+            where
+                o.oid = p.proowner and not (o.is_group or o.rolsuper or o.rolcanlogin or o.label = 'the deployer')
+        )
+    )
 union all
 select
     format('rule %I on %s', r.rulename, s.relation::regclass),
@@ -1181,14 +1192,17 @@ c.definition as wanted
 from (
     select k.* from contract as k
     where
-        k.only_with is null
-        or exists (select from managed as m where m.thing = k.only_with and m.created)
-        -- The host's own row-level security on an adopted parent would blind the guards without this.
-        or exists (
-            select from scope as s
-            inner join pg_catalog.pg_class as t on s.relation = t.oid and t.relrowsecurity
-            where 'policy definer_reads_every_row on ' || s.relation::regclass = k.object
+        (
+            k.only_with is null
+            or exists (select from managed as m where m.thing = k.only_with and m.created)
+            -- The host's own row-level security on an adopted parent would blind the guards without this.
+            or exists (
+                select from scope as s
+                inner join pg_catalog.pg_class as t on s.relation = t.oid and t.relrowsecurity
+                where 'policy definer_reads_every_row on ' || s.relation::regclass = k.object
+            )
         )
+        and k.object not in (select 'comment on ' || m.thing from managed as m where not m.created)
 ) as c
 full join found as f on c.object = f.object
 where

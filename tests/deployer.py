@@ -14,6 +14,7 @@ from alembic.script import ScriptDirectory
 from helpers import SEED, scalar, wait_until
 from servers import DEPLOYER, Server, give_to_deployer, join_groups
 
+from connector_provenance.migrations.database import Run
 from connector_provenance.migrations.sqlfile import ROOT
 
 VERSION_TABLE = "tenancy.schema_version"
@@ -22,7 +23,7 @@ VERSION_TABLE = "tenancy.schema_version"
 def alembic_config(url: str, **options: Any) -> Config:
     """Return the configuration of the checkout's alembic.ini for one database."""
     config = Config(ROOT / "alembic.ini", **options)
-    config.attributes["database_url"] = url
+    config.attributes["run"] = Run(url=url, drop_rows=True)
     return config
 
 

@@ -3,12 +3,16 @@
 A host is adopted, and given back as it was by a downgrade, or refused with a report that says what differs.
 """
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
 from helpers import ACME
 from servers import DEPLOYER
+
+from connector_provenance.migrations import entity
+from connector_provenance.migrations.sqlfile import ROOT
 
 TABLE = "core_api.company_workspace_connectors"
 
@@ -21,6 +25,26 @@ def as_owner(connection: psycopg.Connection, *scripts: str) -> None:
             connection.execute(script)
 
 
+def record_types() -> list[tuple[str, str]]:
+    """Return the two words of each record type, company's first."""
+    words = {}
+    for path in (ROOT / "policies").glob("*_workspace_connectors_v01.sql"):
+        name = path.name.removesuffix("_workspace_connectors_v01.sql")
+        (plural,) = {*re.findall(r"tenancy\.current_workspace_(\w+) as c", path.read_text(encoding="utf-8"))}
+        (revision,) = (ROOT / "migrations/versions").glob(f"????_{name}.py")
+        words[revision.stem] = (name, plural)
+    return [words[revision] for revision in sorted(words)]
+
+
+RECORD_TYPES = record_types()
+"""As the package ships them; a sibling of company has its files after company's (``make entity``)."""
+
+
+def in_words(script: str, name: str, plural: str) -> str:
+    """Return what a script says of companies, said of another record type."""
+    return ";".join(entity.render(part, name, plural) for part in script.split(";") if entity.WORD.search(part))
+
+
 @dataclass(frozen=True)
 class Host:
     """What an application has, as scripts that its owner runs."""
@@ -31,6 +55,8 @@ class Host:
     """What the preflight refuses it for, each the object of a difference; nothing for a host that is adopted."""
     warned: tuple[str, ...] = ()
     """What the preflight says beside that."""
+    own: tuple[str, ...] = ()
+    """What its owner runs then, for companies alone."""
     mendable: bool = True
     """Whether the statements that such a report prints lead to a host that is adopted."""
     superuser: str = ""
@@ -42,15 +68,22 @@ class Host:
         return self.name
 
     def build(self, connection: psycopg.Connection) -> None:
-        """Make the host in an empty database."""
+        """Make the host in an empty database; what is said of companies, it has of each other record type too."""
         as_owner(connection, *self.scripts)
+        for sibling in RECORD_TYPES[1:]:
+            as_owner(connection, *(in_words(script, *sibling) for script in self.scripts))
+        as_owner(connection, *self.own)
         connection.execute(self.superuser.replace("DATABASE", connection.info.dbname))
 
+    def having(self, name: str, more: str, **others: Any) -> "Host":
+        """Return a host that has more."""
+        return replace(self, name=name, scripts=(*self.scripts, more), **others)
+
     def but(self, name: str, change: str = "", *refused: str, **others: Any) -> "Host":
-        """Return a host that differs from this one."""
-        scripts = (*self.scripts, change.replace("TABLE", TABLE))
+        """Return a host that differs from this one in what is said of companies; TABLE stands for the table."""
+        own = (*self.own, change.replace("TABLE", TABLE))
         return replace(
-            self, name=name, scripts=scripts, refused=tuple(r.replace("TABLE", TABLE) for r in refused), **others
+            self, name=name, own=own, refused=tuple(each.replace("TABLE", TABLE) for each in refused), **others
         )
 
 
@@ -105,15 +138,15 @@ SIBLING = Host(
     ("create schema core_api;", ENUM, "create table core_api.sibling (direction core_api.direction_enum)"),
 )
 PARENTS = Host("parents", (parents(),))
-SECURED = PARENTS.but(
+SECURED = PARENTS.having(
     "parents under row-level security",
     "".join(
         f"alter table core_api.{parent} enable row level security, force row level security;" for parent in EACH_PARENT
     ),
 )
-UNFILLED = PARENTS.but("the table without rows", JUNCTION)
-ADOPTED = UNFILLED.but("adopted", ROWS)
-BARE = ADOPTED.but(
+UNFILLED = PARENTS.having("the table without rows", JUNCTION)
+ADOPTED = UNFILLED.having("adopted", ROWS)
+BARE = ADOPTED.having(
     "bare",
     f"alter table {TABLE} drop constraint company_workspace_connectors_company_pk_foreign,"
     " drop constraint company_workspace_connectors_workspace_connector_pk_foreign;"
@@ -130,7 +163,7 @@ LIVE = Host(
     (parents(", ".join(f"column_{n} text default repeat('x', {n % 17 + 1})" for n in range(4, 41))), JUNCTION),
 )
 """Parents of 40 columns and the table, for the benchmark to fill."""
-WITHOUT_IDS = ADOPTED.but("no ids", "alter table TABLE drop column id")
+WITHOUT_IDS = ADOPTED.having("no ids", f"alter table {TABLE} drop column id")
 
 # Rows that refuse a host
 

@@ -1,13 +1,14 @@
-"""Deployers among others: twenty at once, an application's locks, a pooler, several databases, a host's own Alembic."""
+"""Deployers among others: many at once, an application's locks, a pooler, several databases."""
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
-import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from textwrap import dedent
@@ -15,12 +16,13 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
-from deployer import REVISIONS, command_line, downgrade, upgrade, version_of, wait_until_it_waits
+from deployer import REVISIONS, command_line, upgrade, version_of, wait_until_it_waits
 from helpers import scalar, some, wait_until
 from hosts import ADOPTED
-from servers import DEPLOYER, OURS, Server, dump
+from servers import DEPLOYER, Server, dump
 
 from connector_provenance.migrations import cli
+from connector_provenance.migrations.database import ADVISORY_LOCK, Run
 
 HEAD = REVISIONS[-1]
 GUARDS = "0009_company_guards"
@@ -85,12 +87,11 @@ def test_a_lock_that_is_never_given_up_ends_the_attempts_and_its_holder_is_named
 ) -> None:
     assert cli.main([*url, "upgrade"]) == cli.LOCKED
     assert pauses == [1, 2, 4, 8]
-    output, errors = capsys.readouterr()
-    assert output.count("waiting ") == 4
-    assert (
-        f"nothing is half done. Held by pid {blocker.info.backend_pid} (user {DEPLOYER},"
-        " application billing, query since 2" in errors
-    )
+    errors = capsys.readouterr().err
+    assert errors.count(f"{GUARDS}: trying again in ") == 4
+    who = f"pid {blocker.info.backend_pid} (user {DEPLOYER}, application billing, query since 2"
+    assert f"{GUARDS}: waiting for {who}" in errors
+    assert re.search(rf"{GUARDS}: gave up waiting after \d s; nothing is half done. Held by {re.escape(who)}", errors)
 
 
 def test_what_the_server_hides_of_another_users_session_is_said(
@@ -123,25 +124,74 @@ def test_a_revision_is_tried_again_and_succeeds_when_the_lock_is_free(
 
 
 @pytest.mark.parametrize(("command", "revision"), [("upgrade", "+1"), ("downgrade", "-1")])
-def test_a_relative_revision_is_never_tried_twice(
+def test_a_relative_revision_that_is_tried_again_goes_no_further(
     command: str,
     revision: str,
     server: Server,
     blocker: psycopg.Connection,
     adopted: psycopg.Connection,
-    pauses: list[float],
     url: list[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _: blocker.rollback())
     if command == "downgrade":
         blocker.rollback()
         upgrade(server, "provenance_empty", GUARDS)
         blocker.execute(WRITE)
-    before = version_of(adopted)
-    assert cli.main([*url, command, revision]) == cli.LOCKED
-    assert (pauses, version_of(adopted)) == ([], before)
-    blocker.rollback()
     assert cli.main([*url, command, revision]) == cli.DONE
     assert version_of(adopted) == (GUARDS if command == "upgrade" else BEFORE_GUARDS)
+
+
+def test_whoever_waits_for_a_table_is_told_for_whom_while_it_waits(
+    blocker: psycopg.Connection, url: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+
+    def hear(_: Run, text: str) -> None:
+        told.append(text)
+        blocker.rollback()
+
+    monkeypatch.setattr(Run, "say", hear)
+    assert cli.main([*url, "upgrade"]) == cli.DONE
+    assert told == [told[0]], "the lock was given up while the first attempt waited"
+    assert told[0].startswith(f"{GUARDS}: waiting for pid {blocker.info.backend_pid} (user {DEPLOYER}, application bil")
+
+
+def test_whoever_waits_for_another_deployer_is_told_for_whom_while_it_waits(
+    server: Server, empty: psycopg.Connection, url: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+
+    def hear(_: Run, text: str) -> None:
+        told.append(text)
+        empty.execute("select pg_advisory_unlock(%s)", (ADVISORY_LOCK,))
+
+    monkeypatch.setattr(Run, "say", hear)
+    empty.execute("select pg_advisory_lock(%s)", (ADVISORY_LOCK,))
+    empty.execute("set application_name = 'curious'")
+    assert cli.main([*url, "upgrade", "0001"]) == cli.DONE
+    assert len(told) == 1
+    assert told[0].startswith(
+        f"waiting for pid {empty.info.backend_pid} (user {server.user}, application curious, query"
+    )
+
+
+def test_a_deployer_that_waits_holds_up_no_index_build(
+    server: Server, empty: psycopg.Connection, url: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session that waited in pg_advisory_lock() would hold a snapshot, for which the build of 0003 would wait."""
+    upgrade(server, "provenance_empty", "0002")
+    empty.execute("select pg_advisory_lock(%s)", (ADVISORY_LOCK,))
+    waiting = threading.Event()
+    monkeypatch.setattr(Run, "say", lambda *_: waiting.set())
+    with ThreadPoolExecutor(1) as pool:
+        deployer = pool.submit(cli.main, [*url, "upgrade"])
+        assert waiting.wait(60)
+        empty.execute("set lock_timeout = '5s'")
+        empty.execute("create index concurrently by_hand on core_api.workspace_connectors (workspace_connector_id)")
+        empty.execute("drop index core_api.by_hand")
+        empty.execute("select pg_advisory_unlock(%s)", (ADVISORY_LOCK,))
+        assert deployer.result() == cli.DONE
 
 
 QUEUES = {
@@ -156,20 +206,28 @@ QUEUES = {
 
 @pytest.mark.parametrize(("revision", "held", "queued"), QUEUES.values(), ids=QUEUES.keys())
 def test_what_queues_behind_a_waiting_migration_goes_on_before_the_lock_is_free(
-    revision: str, held: str, queued: str, server: Server, empty: psycopg.Connection, pauses: list[float]
+    revision: str,
+    held: str,
+    queued: str,
+    server: Server,
+    empty: psycopg.Connection,
+    pauses: list[float],
+    url: list[str],
 ) -> None:
     ADOPTED.build(empty)
     upgrade(server, "provenance_empty", revision)
     with (
         psycopg.connect(server.conninfo("provenance_empty")) as holder,
         psycopg.connect(server.conninfo("provenance_empty")) as application,
-        ThreadPoolExecutor(1) as pool,
+        ThreadPoolExecutor(2) as pool,
     ):
         holder.execute(held)
         application.execute("set lock_timeout = '5s'")  # ten times what the migration waits
         application.commit()
-        migration = command_line(server, "provenance_empty", "upgrade", "+1")
-        waiting = wait_until_it_waits(empty, migration, behind=holder.info.backend_pid)
+        migration = pool.submit(cli.main, [*url, "upgrade", "+1"])
+        query = "select pid from pg_stat_activity where usename = %s and %s = any(pg_blocking_pids(pid))"
+        found = (DEPLOYER, holder.info.backend_pid)
+        [waiting] = wait_until(lambda: empty.execute(query, found).fetchone(), "the migration did not wait")
         statement = pool.submit(application.execute, queued)
         behind: set[int] = set()
 
@@ -179,9 +237,8 @@ def test_what_queues_behind_a_waiting_migration_goes_on_before_the_lock_is_free(
 
         wait_until(is_done, "what queued behind the migration did not go on")
         statement.result()
-        migration.communicate()
         assert waiting in behind, "the statement came too late to queue"
-        assert migration.returncode == cli.LOCKED
+        assert migration.result() == cli.LOCKED
         assert holder.info.transaction_status == psycopg.pq.TransactionStatus.INTRANS
 
 
@@ -195,7 +252,7 @@ def test_in_a_deadlock_the_migration_gives_way(server: Server, adopted: psycopg.
         application.commit()
         output = migration.communicate()
     assert migration.returncode == cli.DONE, output
-    assert "waiting 1 s" in output[0]
+    assert "trying again in 1 s" in output[1]
 
 
 def test_a_mixed_row_that_is_stored_while_the_guards_come_is_found(
@@ -290,7 +347,7 @@ def test_all_databases_are_attempted_and_the_summary_names_those_that_failed(
     urls = [option for name in names for option in ("--database-url", with_password(server.url(name)))]
     assert cli.main([*urls, "upgrade"]) == cli.FAILED
     output, errors = capsys.readouterr()
-    assert f"2 of 3 databases done; not done: {server.host}/provenance_nowhere" in output
+    assert f"2 of 3 databases done; not done: {server.host}:{server.port}/provenance_nowhere" in output
     assert 'database "provenance_nowhere" does not exist' in errors
     assert version_of(empty) == version_of(second) == HEAD
 
@@ -298,120 +355,8 @@ def test_all_databases_are_attempted_and_the_summary_names_those_that_failed(
     document = json.loads(capsys.readouterr().out)
     assert document["code"] == cli.FAILED
     assert [(found["database"], found["code"], found["revision"]) for found in document["databases"]] == [
-        (f"{server.host}/provenance_empty", cli.DONE, HEAD),
-        (f"{server.host}/provenance_nowhere", cli.FAILED, None),
-        (f"{server.host}/provenance_second", cli.DONE, HEAD),
+        (f"{server.host}:{server.port}/provenance_empty", cli.DONE, HEAD),
+        (f"{server.host}:{server.port}/provenance_nowhere", cli.FAILED, None),
+        (f"{server.host}:{server.port}/provenance_second", cli.DONE, HEAD),
     ]
     assert [found["applied"] for found in document["databases"]] == [[], [], []], "what is done is skipped"
-
-
-@pytest.mark.parametrize("options", [[], ["--json"]])
-@pytest.mark.parametrize(
-    "command", [["upgrade"], ["upgrade", "nonsense"], ["downgrade", "base"], ["status"], ["verify"]]
-)
-def test_a_password_is_never_printed(
-    command: list[str],
-    options: list[str],
-    server: Server,
-    empty: psycopg.Connection,
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    for name in ("provenance_empty", "provenance_nowhere"):
-        cli.main([*options, "--database-url", with_password(server.url(name)), *command])
-    output = "".join(capfd.readouterr())
-    assert "provenance_nowhere" in output
-    assert all(form not in output for form in (SECRET, quote(SECRET, safe=""), "s3cr3t", "Traceback"))
-
-
-# A host with an Alembic of its own
-
-HOST_ENV = """
-import os
-
-import sqlalchemy as sa
-from alembic import context
-
-engine = sa.create_engine(os.environ["HOST_URL"], poolclass=sa.NullPool)
-with engine.connect() as connection:
-    connection.execute(sa.text("set lock_timeout = '500ms'"))
-    connection.commit()
-    context.configure(connection=connection, transaction_per_migration=True)
-    with context.begin_transaction():
-        context.run_migrations()
-"""
-HOST_REVISION = """
-from alembic import op
-
-revision = "a1"
-down_revision = None
-
-
-def upgrade():
-    op.execute("create table public.host_invoices (pk int primary key)")
-
-
-def downgrade():
-    op.execute("drop table public.host_invoices")
-"""
-
-Alembic = Callable[..., str]
-
-
-@pytest.fixture
-def alembic(server: Server, tmp_path: Path) -> Alembic:
-    """Run the host's own `alembic`; ``branch`` includes this package's revisions."""
-    versions = tmp_path / "migrations" / "versions"
-    versions.mkdir(parents=True)
-    (tmp_path / "migrations" / "env.py").write_text(HOST_ENV)
-    (versions / "a1_invoices.py").write_text(HOST_REVISION)
-
-    def _alembic(*arguments: str, branch: bool = False) -> str:
-        included = "connector_provenance.migrations:versions" if branch else ""
-        (tmp_path / "alembic.ini").write_text(
-            "[alembic]\nscript_location = %(here)s/migrations\npath_separator = space\n"
-            f"version_locations = %(here)s/migrations/versions {included}\n"
-        )
-        url = server.url("provenance_empty").replace("postgresql:", "postgresql+psycopg:")
-        process = subprocess.run(
-            [sys.executable, "-m", "alembic", *arguments],
-            cwd=tmp_path,
-            env={**os.environ, "HOST_URL": url},
-            capture_output=True,
-            text=True,
-        )
-        assert process.returncode == 0, process.stderr
-        return process.stdout
-
-    return _alembic
-
-
-def test_a_hosts_own_alembic_and_this_package_do_not_notice_each_other(
-    server: Server, empty: psycopg.Connection, alembic: Alembic
-) -> None:
-    alembic("upgrade", "head")
-    before = dump(server, "provenance_empty")
-    upgrade(server, "provenance_empty")
-    assert scalar(empty, "select version_num from public.alembic_version") == "a1"
-    assert alembic("current") == "a1 (head)\n"
-    alembic("downgrade", "base")
-    alembic("upgrade", "head")
-    assert version_of(empty) == HEAD
-    downgrade(server, "provenance_empty")
-    assert dump(server, "provenance_empty") == before
-
-
-def test_a_host_includes_the_revisions_as_a_branch_of_its_own(
-    server: Server, empty: psycopg.Connection, second: psycopg.Connection, alembic: Alembic
-) -> None:
-    ADOPTED.build(empty)
-    ADOPTED.build(second)
-    alembic("upgrade", "head")
-    before = dump(server, "provenance_empty")
-    alembic("upgrade", "heads", branch=True)
-    versions = "select array_agg(version_num::text order by version_num) from public.alembic_version"
-    assert scalar(empty, versions) == [HEAD, "a1"]
-    upgrade(server, "provenance_second")
-    assert dump(server, "provenance_empty", *OURS) == dump(server, "provenance_second", *OURS)
-    alembic("downgrade", "connector_provenance@base", branch=True)
-    assert scalar(empty, versions) == ["a1"]
-    assert dump(server, "provenance_empty") == before

@@ -20,7 +20,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from deployer import REVISIONS, upgrade
 from helpers import ACME, GLOBEX, SEED, UNKNOWN, Connect, scalar
-from hosts import EMPTY, ENUM, JUNCTION, UNFILLED, Host, parents
+from hosts import EMPTY, JUNCTION, RECORD_TYPES, UNFILLED, Host, in_words, parents
 from psycopg import errors
 from psycopg.types.json import Jsonb
 from servers import Server, dump, join_groups, new_database, psql
@@ -58,15 +58,15 @@ class Entity(NamedTuple):
 
 
 COMPANY = Entity("company", "companies")
-SIBLINGS = (Entity("document", "documents"), Entity("hr_person", "hr_people"), Entity("person", "people"))
-"""In the order in which they are written: a word of company's comments; irregular; one that is a part of another."""
+PRESENT = [Entity(*words) for words in RECORD_TYPES[1:]]
+DOCUMENT, PERSON = Entity("document", "documents"), Entity("person", "people")
+WRITTEN = [each for each in (DOCUMENT, Entity("hr_person", "hr_people"), PERSON) if each not in PRESENT]
+"""A word of company's comments, and an irregular one that is a part of the one before it; those that are not there."""
 
-ADOPTED = UNFILLED.but(
-    "adopted",
-    SIBLINGS[0].words(
-        re.findall(r"^create table core_api\.companies .*?;", parents(), re.M | re.S)[0] + JUNCTION.replace(ENUM, "")
-    ),
-)
+SIBLINGS = [*PRESENT, *WRITTEN]
+"""In the order of their revisions."""
+
+ADOPTED = UNFILLED.but("adopted", in_words(f"{parents()};{JUNCTION}", *DOCUMENT) if DOCUMENT in WRITTEN else "")
 """Company's tables and the documents', as MikroORM makes them; persons there are not."""
 
 
@@ -81,7 +81,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the package, to which the siblings' files were written as `make entity` writes them."""
     top = tmp_path_factory.mktemp("tree")
     copy_of(ROOT, top / "connector_provenance")
-    for sibling in SIBLINGS:
+    for sibling in WRITTEN:
         assert make_entity(top, *sibling).returncode == 0
     return top / "connector_provenance"
 
@@ -138,7 +138,7 @@ def as_role(connect: Connect, dbname: str) -> Connect:
     return _connect
 
 
-each_kind = pytest.mark.parametrize("kind", [SIBLINGS[0], SIBLINGS[-1], COMPANY], ids=lambda kind: kind.name)
+each_kind = pytest.mark.parametrize("kind", [DOCUMENT, PERSON, COMPANY], ids=lambda kind: kind.name)
 
 
 # The files
@@ -160,6 +160,14 @@ def test_every_file_of_a_sibling_is_companys_with_two_words_changed(sibling: Ent
         assert written == sibling.words(text), name
         compared += 1
     assert compared > 50
+
+
+def test_each_word_keeps_its_case_and_its_article() -> None:
+    text = "A company of a Company-wide CompanyList, companyList, company-list; the companies' COMPANY_pk: a company."
+    assert entity.render(text, "audit_entry", "audit_entries") == (
+        "An audit_entry of a AuditEntry-wide AuditEntryList, auditEntryList, audit-entry-list; the audit_entries'"
+        " AUDIT_ENTRY_pk: an audit_entry."
+    )
 
 
 def test_the_revisions_of_all_siblings_follow_each_other(tree: Path) -> None:
@@ -455,10 +463,10 @@ def test_names_too_long_are_refused_with_every_name_that_does_not_fit(tree: Path
     before = {path: path.read_bytes() for path in tree.rglob("*.*") if path.suffix != ".pyc"}
     refused = make_entity(tree.parent, "abcdefghijklmnopqrst", "abcdefghijklmnopqrsts")
     assert refused.returncode == 1
-    assert [re.sub("abcdefghijklmnopqrst", "…", line) for line in refused.stderr.splitlines()] == [
-        "0039_…_indexes: 33 bytes, Alembic bears 32",
-        "0040_…_policies: 34 bytes, Alembic bears 32",
-        "0042_…_guarded: 33 bytes, Alembic bears 32",
+    assert [re.sub(r"(\d{4}_)?abcdefghijklmnopqrst", "…", line) for line in refused.stderr.splitlines()] == [
+        "…_indexes: 33 bytes, Alembic bears 32",
+        "…_policies: 34 bytes, Alembic bears 32",
+        "…_guarded: 33 bytes, Alembic bears 32",
         "…_workspace_connectors_…_pk_foreign: 73 bytes, PostgreSQL bears 63",
         "…_workspace_connectors_…_pk_index: 71 bytes, PostgreSQL bears 63",
         "…_workspace_connectors_workspace_connector_pk_foreign: 72 bytes, PostgreSQL bears 63",

@@ -357,14 +357,12 @@ def test_the_guides_sql_and_yaml_are_files_that_tests_run() -> None:
 
 
 def test_the_guides_operations_are_those_of_the_collection(metadata: Metadata) -> None:
-    (collection,) = metadata["query_collections"]
-    texts = {query["query"] for query in collection["definition"]["queries"]}
+    texts = {query["query"] for each in metadata["query_collections"] for query in each["definition"]["queries"]}
     assert {*snippets("graphql")} <= texts
 
 
 def test_each_operation_is_called_like_its_query(metadata: Metadata) -> None:
-    (collection,) = metadata["query_collections"]
-    for query in collection["definition"]["queries"]:
+    for query in (query for each in metadata["query_collections"] for query in each["definition"]["queries"]):
         (operation,) = parse(query["query"]).definitions
         assert isinstance(operation, OperationDefinitionNode)
         assert operation.name

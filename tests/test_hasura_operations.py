@@ -84,7 +84,6 @@ def test_a_rest_path_is_an_operation_and_its_variables(model: Model) -> None:
 @pytest.fixture
 def engine(clone: psycopg.Connection, server: Server) -> Iterator[Callable[[bool], check.Ask]]:
     """An engine's stand-in over the database of the check, as Hasura's login, for either setting of inference."""
-    clone.execute((HERE / "company_check.sql").read_text(encoding="utf-8"))
     models = {infer: Model(load(), clone, infer_function_permissions=infer) for infer in (True, False)}
     clone.commit()
     with psycopg.connect(
@@ -97,22 +96,25 @@ def engine(clone: psycopg.Connection, server: Server) -> Iterator[Callable[[bool
 
 @pytest.mark.parametrize("infer", [True, False])
 def test_every_question_of_the_check_is_answered_as_it_expects(
-    infer: bool, engine: Callable[[bool], check.Ask]
+    infer: bool, clone: psycopg.Connection, engine: Callable[[bool], check.Ask]
 ) -> None:
-    assert list(check.differences("company", engine(infer))) == []
+    for entity in check.entities():
+        clone.execute((HERE / f"{entity}_check.sql").read_text(encoding="utf-8"))
+        clone.commit()
+        assert list(check.differences(entity, engine(infer))) == []
 
 
 def test_the_check_asks_every_operation_that_needs_no_socket_and_every_rest_path() -> None:
-    cases = check.cases("company")
+    cases = [case for entity in check.entities() for case in check.cases(entity)]
     assert {case["query"] for case in cases if "query" in case} == {*OPERATIONS} - {
-        "watch_company_workspace_connectors"
+        f"watch_{entity}_workspace_connectors" for entity in check.entities()
     }
     asked = {case["get"].partition("?")[0].count("/") for case in cases if "get" in case}
     assert asked == {endpoint["url"].count("/") for endpoint in load()["rest_endpoints"]}
 
 
 def test_the_check_asks_each_role_and_beside_each_mutation_its_refusal() -> None:
-    cases = check.cases("company")
+    cases = [case for entity in check.entities() for case in check.cases(entity)]
     assert {case["role"] for case in cases} == {*READERS}
     for name, text in OPERATIONS.items():
         if text.startswith("mutation"):
@@ -184,7 +186,7 @@ def test_the_check_itself_runs_but_for_docker(
         assert check.main() == broken
         listening.shutdown()
     assert settings == ["true", "false"]
-    asked = len(check.cases("company"))
+    asked = sum(len(check.cases(entity)) for entity in check.entities())
     assert f"{asked} questions asked twice, {asked * 2 if broken else 0} differences" in capsys.readouterr().out
 
 

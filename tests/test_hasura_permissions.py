@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from helpers import ACME, UNKNOWN, scalar
 
+from connector_provenance.hasura import check
 from connector_provenance.hasura.model import Model, load
 
 TABLE = "core_api.company_workspace_connectors"
@@ -193,13 +194,17 @@ def test_the_counts_of_a_workspace_are_its_members(restriction: str | None, gene
 # Functions
 
 
-PAGE = "company_workspace_connectors_page"
+PAGES = {f"{entity}_workspace_connectors_page" for entity in check.entities()}
 WRITES = {
-    "create_company_workspace_connector",
-    "create_company_workspace_connectors",
-    "delete_company_workspace_connector",
-    "delete_company_workspace_connectors",
-    "revoke_company_workspace_connectors",
+    f"{verb}_{entity}_workspace_{connector}"
+    for entity in check.entities()
+    for verb, connector in (
+        ("create", "connector"),
+        ("create", "connectors"),
+        ("delete", "connector"),
+        ("delete", "connectors"),
+        ("revoke", "connectors"),
+    )
 }
 
 
@@ -211,9 +216,9 @@ def callable_by(model: Model, role: str) -> set[str]:
 @pytest.mark.parametrize(
     ("role", "names"),
     [
-        ("workspace_member", {PAGE}),
-        ("connector_sync", {PAGE, *WRITES}),
-        ("workspace_member_and_sync", {PAGE, *WRITES}),
+        ("workspace_member", PAGES),
+        ("connector_sync", PAGES | WRITES),
+        ("workspace_member_and_sync", PAGES | WRITES),
         ("nobody", set()),
     ],
 )
@@ -229,7 +234,7 @@ def test_a_permission_left_to_inference_depends_on_the_setting(as_superuser: psy
     for entry in metadata["sources"][0]["functions"]:
         entry["permissions"] = [each for each in entry["permissions"] if each["role"] != "connector_sync"]
     inferred, explicit = (Model(metadata, as_superuser, infer_function_permissions=infer) for infer in (True, False))
-    assert callable_by(inferred, "connector_sync") == {PAGE}
+    assert callable_by(inferred, "connector_sync") == PAGES
     assert callable_by(explicit, "connector_sync") == set()
 
 

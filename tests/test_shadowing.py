@@ -27,9 +27,15 @@ from typing import Any, NamedTuple
 
 import psycopg
 import pytest
+import sqlalchemy as sa
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
+from deployer import alembic_config, command_line, downgrade, upgrade
 from helpers import ACME, UNKNOWN, Connect
 from psycopg import errors
 from servers import DEPLOYER, LOGINS, Server, new_database
+
+from connector_provenance.migrations.sqlfile import ROOT
 
 TABLE = "core_api.company_workspace_connectors"
 HOST = "outsider_login"
@@ -401,7 +407,7 @@ def test_what_a_caller_plants_neither_runs_as_another_role_nor_changes_an_answer
 
 
 @pytest.mark.parametrize("login", ["sync_login", "hasura_login", HOST])
-def test_nor_does_what_is_planted_after_the_functions_were_compiled(arena: Arena, login: str) -> None:
+def test_nor_does_what_a_caller_plants_after_the_functions_were_compiled(arena: Arena, login: str) -> None:
     plain = arena.attack(Caller(login))
     report = arena.attack(Caller(login), "", arena.plants["all domains"])
     assert (report.intrusions, report.outcomes) == (set(), plain.outcomes)
@@ -538,11 +544,12 @@ ATTACHMENTS = {
 }
 
 
-@pytest.mark.parametrize("attachment", ATTACHMENTS)
-def test_no_caller_can_attach(attachment: str, connect: Connect, arena: Arena) -> None:
-    for login in LOGINS:
-        with pytest.raises(errors.InsufficientPrivilege):
-            connect(login, dbname=arena.dbname).execute(ATTACHMENTS[attachment])
+@pytest.mark.parametrize("login", LOGINS)
+def test_a_caller_can_attach_nothing(login: str, connect: Connect, arena: Arena) -> None:
+    caller = connect(login, dbname=arena.dbname)
+    for statement in ATTACHMENTS.values():
+        with pytest.raises(errors.InsufficientPrivilege), caller.transaction():
+            caller.execute(statement)
 
 
 # Functions of a caller see what their caller sees
@@ -580,20 +587,20 @@ select workspace_connector_id::text from core_api.workspace_connectors where wor
 """
 
 
-@pytest.mark.parametrize("login", ["member_login", "sync_login", "bound_login", "hasura_login", "hasura_sync_login"])
-def test_a_leaking_condition_is_shown_no_row_that_is_not_returned(
-    careless: tuple[Arena, psycopg.Connection], connect: Connect, login: str
+@pytest.mark.parametrize("security", ["enable", "disable"])
+def test_a_leaking_condition_is_shown_no_row_of_another_workspace_that_is_not_returned(
+    careless: tuple[Arena, psycopg.Connection], connect: Connect, security: str
 ) -> None:
     copy, superuser = careless
+    for parent in ("workspaces", "companies", "workspace_connectors"):  # an adopted one may have no policies
+        superuser.execute(f"alter table core_api.{parent} {security} row level security")
     own = {id_ for (id_,) in superuser.execute(OWN_IDS)}
-    for security in ("enable", "disable"):  # a host's parents may have none
-        for parent in ("workspaces", "companies", "workspace_connectors"):
-            superuser.execute(f"alter table core_api.{parent} {security} row level security")
+    for login in ("member_login", "sync_login", "bound_login", "hasura_login", "hasura_sync_login"):
         session = connect(login, ACME, dbname=copy.dbname)
         found = leaks(session, {way: query for way, query in copy.ways.items() if query.startswith("select")})
         session.close()
         assert len(found) > 5
-        assert {way: values - own for way, values in found.items() if values - own} == {}, security
+        assert {way: values - own for way, values in found.items() if values - own} == {}, login
 
 
 def test_a_leaking_condition_would_pass_through_a_function_that_returns_rows_of_a_definers_view(
@@ -624,3 +631,115 @@ def test_the_planner_shows_the_tables_statistics_to_no_operator_of_a_caller(
         with suppress(errors.InsufficientPrivilege):
             connection.execute(f"explain select * from {TABLE} where {condition}")
         assert bool(leaked) == (login is None), login
+
+
+# Deployers and DBAs, in a database where a tenant may create in the schema public, as in one born before version 15
+
+
+def impostors(words: set[str]) -> str:
+    """Return what a tenant plants in public: functions of these names whose arguments fit a call better.
+
+    A literal is rather text than anything else, a small number rather an integer than a bigint, and whatever fits "any"
+    fits its own type better. A sequence for each name remembers that one was run, whatever became of the transaction.
+    """
+    return f"""
+        grant create on schema public to {HOST};
+        set role {HOST};
+        do $do$
+        declare
+            impostor record;
+        begin
+            for impostor in
+                select
+                    f.name, f.result, t.given, format('public.%I', 'run ' || f.name) as memory,
+                    row_number() over (partition by f.name) = 1 as is_first,
+                    (
+                        select string_agg('$' || n, ', ') from generate_series(1, regexp_count(t.given, ',') + 1) as n
+                    ) as passed
+                from (
+                    select p.proname as name, min(pg_get_function_result(p.oid)) as result
+                    from pg_proc as p
+                    where
+                        p.pronamespace = 'pg_catalog'::regnamespace and p.prokind = 'f' and not p.proretset
+                        and p.prorettype <> 'void'::regtype
+                        and p.proname = any('{{{",".join(sorted(words))}}}')
+                    group by p.proname
+                ) as f
+                cross join unnest(array[
+                    'text', 'name', 'integer', 'text, text', 'text, name', 'text, integer', 'text, bigint',
+                    'text, regclass', 'text, text, text', 'text, text, name', 'text, text, text, text'
+                ]) as t (given)
+            loop
+                if impostor.is_first then
+                    execute format('create sequence %s', impostor.memory);
+                end if;
+                begin
+                    execute format(
+                        'create function public.%I(%s) returns %s language plpgsql as '
+                        '$f$begin perform pg_catalog.nextval(%L); return pg_catalog.%I(%s); end$f$',
+                        impostor.name, impostor.given, impostor.result, impostor.memory, impostor.name, impostor.passed
+                    );
+                exception
+                    when feature_not_supported or invalid_function_definition then
+                        null;
+                end;
+            end loop;
+        end
+        $do$;
+        grant usage on all sequences in schema public to public;
+        reset role;
+    """
+
+
+@pytest.fixture
+def hostile(empty: psycopg.Connection) -> psycopg.Connection:
+    """An empty database in which a tenant planted functions of every name that the package's own files mention."""
+    files = [path for folder in ("sql", "policies", "migrations") for path in (ROOT / folder).rglob("*.*")]
+    texts = [path.read_text(encoding="utf-8") for path in files if path.suffix in (".sql", ".py")]
+    empty.execute(impostors({*re.findall(r"[a-z_][a-z0-9_]+", " ".join(texts))}))
+    return empty
+
+
+def impostors_run(connection: psycopg.Connection) -> list[str]:
+    """Return the names of the planted functions that others than their owner ran."""
+    found = connection.execute(
+        "select sequencename from pg_sequences where sequencename like 'run %' and last_value is not null order by 1"
+    ).fetchall()
+    return [name for (name,) in found]
+
+
+def test_what_a_tenant_plants_in_public_is_run_by_unqualified_calls(hostile: psycopg.Connection) -> None:
+    hostile.execute("select format('%s', 'a'), pg_try_advisory_lock(1), pg_has_role('pg_monitor', 'usage')")
+    assert impostors_run(hostile) == ["run format", "run pg_has_role", "run pg_try_advisory_lock"]
+
+
+def test_a_deployment_runs_nothing_that_a_tenant_planted_in_public(server: Server, hostile: psycopg.Connection) -> None:
+    dbname = hostile.info.dbname
+    upgrade(server, dbname)
+    for command in ("status", "verify"):
+        assert command_line(server, dbname, command).communicate(timeout=60)[1] == ""
+    assert hostile.execute(FOREIGN_OBJECTS).fetchall() == []
+    downgrade(server, dbname)
+    assert impostors_run(hostile) == []
+
+
+def test_nor_does_a_hosts_own_alembic_that_includes_the_revisions(server: Server, hostile: psycopg.Connection) -> None:
+    config = alembic_config("")
+    script = ScriptDirectory.from_config(config)
+    url = server.url(hostile.info.dbname).replace("postgresql:", "postgresql+psycopg:")
+    with (
+        sa.create_engine(url, poolclass=sa.NullPool).connect() as connection,
+        EnvironmentContext(config, script, fn=lambda heads, _: script._upgrade_revs("heads", heads)) as environment,
+    ):
+        environment.configure(connection=connection, transaction_per_migration=True)
+        with environment.begin_transaction():
+            environment.run_migrations()
+    assert (hostile.execute(FOREIGN_OBJECTS).fetchall(), impostors_run(hostile)) == ([], [])
+
+
+@pytest.mark.usefixtures("schema_template")
+def test_nor_does_a_dba_who_prepares_the_roles(server: Server, hostile: psycopg.Connection) -> None:
+    script, _ = command_line(server, hostile.info.dbname, "sql", "--roles", DEPLOYER).communicate(timeout=60)
+    without_psql = re.sub(r"(?m)^\\.*$", "", script)
+    hostile.execute(f"begin; {without_psql}; rollback")
+    assert impostors_run(hostile) == []

@@ -30,7 +30,7 @@ NO_FUNCTIONS = (
 
 def findings(connection: psycopg.Connection) -> list[str]:
     """Verify, expect drift, and return everything that was found, the first first."""
-    with pytest.raises(errors.RaiseException) as caught:
+    with pytest.raises(errors.RaiseException) as caught, connection.transaction():
         connection.execute(VERIFY)
     diagnostic = caught.value.diag
     return [diagnostic.message_primary or "", *(diagnostic.message_detail or "").splitlines()]
@@ -932,6 +932,25 @@ def test_a_hosts_own_triggers_on_a_parent_are_fine(as_superuser: psycopg.Connect
         "create function public.nothing() returns trigger language plpgsql as 'begin return null; end';"
         "create trigger hosts after update on core_api.companies execute function public.nothing()"
     )
+    as_superuser.execute(VERIFY)
+
+
+HASURAS_TRIGGER = (
+    "create role hasura_events nologin; create schema hdb_catalog;"
+    "create function hdb_catalog.notify() returns trigger language plpgsql as 'begin return null; end';"
+    f"create trigger notify_hasura_made_insert after insert on {ROWS} for each row"
+    " execute function hdb_catalog.notify();"
+)
+
+
+def test_an_event_trigger_of_hasuras_is_fine_once_it_runs_as_a_role_that_only_logs(
+    as_superuser: psycopg.Connection,
+) -> None:
+    as_superuser.execute(HASURAS_TRIGGER)
+    assert findings(as_superuser)[0].startswith(f"trigger notify_hasura_made_insert on {ROWS}: found AFTER INSERT")
+    as_superuser.execute("alter function hdb_catalog.notify() security definer set search_path = pg_catalog, pg_temp")
+    assert findings(as_superuser)[0].startswith(f"trigger notify_hasura_made_insert on {ROWS}")
+    as_superuser.execute("alter function hdb_catalog.notify() owner to hasura_events")
     as_superuser.execute(VERIFY)
 
 

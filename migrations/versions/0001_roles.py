@@ -8,6 +8,7 @@ branch_labels = ("connector_provenance",)
 
 
 def upgrade() -> None:
+    sqlfile.run("sql/0000_schema.up.sql")
     sqlfile.run("sql/0001_roles.up.sql")
     sqlfile.run("sql/functions/revoke_all_v01.sql")
     sqlfile.run("sql/functions/hand_to_definer_v01.sql")
@@ -18,3 +19,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     sqlfile.run("sql/0001_roles.down.sql")
+    sqlfile.run("sql/0000_schema.down.sql")
