@@ -39,7 +39,7 @@ DEPLOYER = sa.text(
     f" and objid = {ADVISORY_LOCK} and objsubid = 1"
     " and database = (select oid from pg_catalog.pg_database where datname = current_database()))"
 )
-BLOCKERS = sa.text(f"{WHO} = any(pg_catalog.pg_blocking_pids(:pid))")  # noqa: S608
+BLOCKERS = sa.text(f"{WHO} = any(pg_catalog.pg_blocking_pids(:pid))")
 CANCEL = sa.text("select pg_catalog.pg_cancel_backend(:pid) where cardinality(pg_catalog.pg_blocking_pids(:pid)) > 0")
 
 
@@ -180,10 +180,10 @@ def message_of(error: BaseException) -> str:
 
 
 ADVICE: dict[type[psycopg.Error], str] = {
-    psycopg.errors.ReadOnlySqlTransaction: "this is a standby, or default_transaction_read_only is on for the role or the"
-    " database",
-    psycopg.errors.InsufficientPrivilege: "log in as the tables' owner; a deployer also needs CREATE on the database, and"
-    " CREATEROLE or roles made before: connector-provenance sql --roles",
+    psycopg.errors.ReadOnlySqlTransaction: "this is a standby, or default_transaction_read_only is on for the role or"
+    " the database",
+    psycopg.errors.InsufficientPrivilege: "log in as the tables' owner; a deployer also needs CREATE on the database,"
+    " and CREATEROLE or roles made before: connector-provenance sql --roles",
 }
 
 
@@ -232,7 +232,7 @@ class Watch(AbstractContextManager["Watch"]):
     """Looks on while a session works: says who keeps it waiting, remembers it, and ends a wait that takes too long."""
 
     def __init__(self, other: sa.Connection, run: Run, query: sa.TextClause = BLOCKERS, pid: int = 0) -> None:
-        """Look through ``other``, in autocommit mode and idle; as a context, at the session ``pid``, again and again."""
+        """Look through ``other``, in autocommit mode and idle; as a context, at the session ``pid`` again and again."""
         self.blockers = "Who held it is not known."
         self.waited = 0.0
         """Seconds in which the session was seen waiting."""
