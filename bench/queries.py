@@ -1,14 +1,10 @@
 """The questions that are asked of every variant, in that variant's words."""
 
 import json
-import sys
 from dataclasses import dataclass, field
 from typing import Any
 
-from connector_provenance.migrations.sqlfile import ROOT
-
-sys.path.insert(0, str(ROOT / "tests"))
-import hasura_sql
+from connector_provenance.hasura.model import Model, load
 
 LOGINS = {
     "shipped": "bench_member",
@@ -161,9 +157,10 @@ def permission(connection: Any) -> str:
 
     :param connection: psycopg connection of a superuser.
     """
-    table, metadata = "core_api.company_workspace_connectors", hasura_sql.load()
-    rule = hasura_sql.permission(metadata, table, "workspace_member")["filter"]
-    return hasura_sql.where(metadata, hasura_sql.Catalog(connection), table, rule, "j")
+    table, model = "core_api.company_workspace_connectors", Model(load(), connection)
+    shown = model.permission(table, "workspace_member")
+    assert shown is not None
+    return model.where(table, shown["filter"], "j")
 
 
 def parameters(connection: Any, n: int) -> dict[str, Any]:

@@ -144,7 +144,7 @@ def ask_everything(database: str, tenants: Collection[str] = TENANTS) -> list[di
                 answers = {variant: question.fingerprint() for variant, question in asked.items()}
                 assert len(set(answers.values())) == 1, f"{query.title}, {tenant} tenant: {answers}"
                 naive, naive_buffers = asked.pop("naive").once()
-                result = {
+                result: dict[str, Any] = {
                     "tenant": tenant,
                     "title": query.title,
                     "rows": answers["expert"][0],
@@ -190,7 +190,7 @@ def write_everything(database: str, titles: Collection[str] = tuple(WRITES)) -> 
             return took
 
         for title in titles:
-            result = {
+            result: dict[str, Any] = {
                 "title": title,
                 "ms": interleaved({v: functools.partial(measured, v, title) for v in WRITERS}),
                 "hot": {v: hot_share(connections[v], table, values) for v, (table, _) in WRITERS.items()}
@@ -209,7 +209,7 @@ def hot_share(connection: psycopg.Connection, table: str, values: dict[str, Any]
         connection.execute("select set_config('app.workspace_id', %s, true)", (str(values["workspace"]),))
         before = connection.execute(counters, (table,)).fetchone() or (0, 0)
         connection.execute(REVOKE.format(table=table), values)
-        after = connection.execute(counters, (table,)).fetchone()
+        after = connection.execute(counters, (table,)).fetchone() or (0, 0)
     total, hot = (new - old for new, old in zip(after, before, strict=True))
     return total, hot / total
 
@@ -262,7 +262,7 @@ def sizes_of(database: str) -> dict[str, Any]:
             from bench.tenants
             """
         ).fetchone()
-        return dict(zip(names, row, strict=True))
+        return dict(zip(names, row or (), strict=True))
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The contract: what the catalog says of a database just migrated, read by the checks in ``sql/checks`` and never written by hand."""
+"""The contract: what the checks in ``sql/checks`` read from the catalog of a database just migrated."""
 
 import json
 import re
@@ -136,9 +136,7 @@ def verify(connection: sa.Connection, *, rows: bool) -> list[Difference]:
     :param rows: read every row too, for one that spans two workspaces.
     :raises sqlalchemy.exc.DBAPIError: the login may not read what is compared.
     """
-    connection.execute(
-        sa.select(sa.func.set_config("connector_provenance.skip_rows", "off" if rows else "on", True))
-    )
+    connection.execute(sa.select(sa.func.set_config("connector_provenance.skip_rows", "off" if rows else "on", True)))
     try:
         with connection.begin_nested():
             connection.execute(sqlfile.ddl("sql/verify.sql"))
@@ -154,7 +152,7 @@ def verify(connection: sa.Connection, *, rows: bool) -> list[Difference]:
 
 
 def plan(revisions: Iterable[str]) -> list[dict[str, Any]]:
-    """Return what the revisions add, change, remove, lock and read, as measured on an empty host and on adopted ones."""
+    """Return what the revisions add, change, remove, lock and read, as measured."""
     told = json.loads(sqlfile.read("sql/revisions.json"))
     return [{"revision": revision, **told.get(revision, {})} for revision in revisions]
 
@@ -212,7 +210,8 @@ def facts() -> list[Fact]:
     start = text.index("values\n", text.index("-- query\n")) + len("values\n")
     cell = r"(?:'((?:[^']|'')*)'|null)"
     rows = re.findall(rf"^\({cell}, {cell}, {cell}, {cell}\),?$", text[start : text.index("\n),\n", start)], re.M)
-    return [Fact(*(value.replace("''", "'") for value in row[:3]), row[3].replace("''", "'") or None) for row in rows]
+    cells = ([value.replace("''", "'") for value in row] for row in rows)
+    return [Fact(section, name, definition, thing or None) for section, name, definition, thing in cells]
 
 
 def _has_tenancy(connection: sa.Connection) -> bool:

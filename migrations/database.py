@@ -146,6 +146,9 @@ def parameters(run: Run) -> dict[str, Any]:
     return {"fallback_application_name": "connector-provenance", **found, "client_encoding": "utf8"}
 
 
+PATH = "search_path = pg_catalog, pg_temp"
+
+
 @contextmanager
 def connect(run: Run, **options: Any) -> Iterator[sa.Connection]:
     """Open one session of its own, through libpq, so that its files, services and variables count.
@@ -158,6 +161,11 @@ def connect(run: Run, **options: Any) -> Iterator[sa.Connection]:
     engine = sa.create_engine(
         "postgresql+psycopg://", creator=lambda: psycopg.connect(**found), poolclass=sa.NullPool, **options
     )
+    # A tenant may have planted functions in the schema public that fit a call better than pg_catalog's.
+    if options.get("isolation_level") == "AUTOCOMMIT":
+        sa.event.listen(engine, "connect", lambda session, _: session.execute(f"set {PATH}"))
+    else:  # not for the session: it may be a pooler's
+        sa.event.listen(engine, "begin", lambda begun: begun.exec_driver_sql(f"set local {PATH}"))
     with engine.connect() as connection:
         info = connection.connection.dbapi_connection.info  # type: ignore[union-attr]
         run.database = f"{info.host or 'localhost'}:{info.port}/{info.dbname}"
@@ -180,8 +188,8 @@ def message_of(error: BaseException) -> str:
 
 
 ADVICE: dict[type[psycopg.Error], str] = {
-    psycopg.errors.ReadOnlySqlTransaction: "this is a standby, or default_transaction_read_only is on for the role or"
-    " the database",
+    psycopg.errors.ReadOnlySqlTransaction: "this is a standby, or default_transaction_read_only is on for the role"
+    " or the database",
     psycopg.errors.InsufficientPrivilege: "log in as the tables' owner; a deployer also needs CREATE on the database,"
     " and CREATEROLE or roles made before: connector-provenance sql --roles",
 }
@@ -232,7 +240,7 @@ class Watch(AbstractContextManager["Watch"]):
     """Looks on while a session works: says who keeps it waiting, remembers it, and ends a wait that takes too long."""
 
     def __init__(self, other: sa.Connection, run: Run, query: sa.TextClause = BLOCKERS, pid: int = 0) -> None:
-        """Look through ``other``, in autocommit mode and idle; as a context, at the session ``pid`` again and again."""
+        """Look through ``other``, in autocommit mode and idle; as a context, at the session ``pid``."""
         self.blockers = "Who held it is not known."
         self.waited = 0.0
         """Seconds in which the session was seen waiting."""

@@ -46,7 +46,11 @@ def statements(connection: sa.Connection) -> str:
 
 def _order(difference: Difference) -> tuple[int, str]:
     foreign = " owner " in f" {difference.found}" and _owner(difference.found) != _owner(difference.wanted)
-    if difference.section == "90_roles" or difference.object.startswith("owner of") or (foreign and difference.wanted and "tenancy_definer" not in difference.wanted):
+    if (
+        difference.section == "90_roles"
+        or difference.object.startswith("owner of")
+        or (foreign and difference.wanted and "tenancy_definer" not in difference.wanted)
+    ):
         return 0, difference.section
     return (1 if difference.object.startswith("function tenancy.") else 2), difference.section
 
@@ -56,7 +60,9 @@ def _collateral(found: list[Difference]) -> list[Difference]:
     known = {difference.object for difference in found}
     lost = []
     for difference in found:
-        extra = re.fullmatch(r"grant (\w+) on (table \S+) to (.+)", difference.object) if not difference.wanted else None
+        extra = (
+            re.fullmatch(r"grant (\w+) on (table \S+) to (.+)", difference.object) if not difference.wanted else None
+        )
         for fact in facts():
             falls = fact.object == f"comment on {difference.object}" or (
                 difference.found is None
@@ -98,8 +104,8 @@ def mend(difference: Difference) -> Iterator[str]:
         case "grant", "80_privileges" | "90_roles":
             if own := re.fullmatch(r"grant (\w+) on table (\S+) to its owner", difference.object):
                 yield (
-                    f"do $$ begin execute format('revoke {own[1]} on {own[2]} from %I', pg_get_userbyid((select c.relowner"
-                    f" from pg_catalog.pg_class as c where c.oid = '{own[2]}'::regclass))); end $$;"
+                    f"do $$ begin execute format('revoke {own[1]} on {own[2]} from %I', "  # noqa: S608
+                    f"(select relowner::regrole from pg_class where oid = '{own[2]}'::regclass)); end $$;"
                 )
             elif wanted and not found:
                 yield f"{difference.object};"
@@ -115,7 +121,7 @@ def mend(difference: Difference) -> Iterator[str]:
             yield from _object(difference)
         case "owner", _:
             yield f"alter {difference.object.removeprefix('owner of ')} owner to {wanted};"
-        case "column", _ if wanted and found and difference.object.startswith("column core_api.company_w"):
+        case "column", _ if wanted and found and re.match(r"core_api\.\w+_workspace_connectors\.", name):
             yield from _column(name, found, wanted)
         case "column", _ if wanted and found and name.startswith("tenancy."):
             yield from _column(name, found, wanted)
@@ -131,11 +137,13 @@ def mend(difference: Difference) -> Iterator[str]:
         case "right", _:
             yield f"revoke tenancy_definer from {name.split()[2]};"
         case "binding", _ if found == "no such role":
-            yield f"delete from tenancy.role_bindings where role = {name.split()[1]};"
+            yield f"delete from tenancy.role_bindings where role = {name.split()[1]};"  # noqa: S608
         case "setting", _:
             setting, _, of = name.partition(" of ")
-            yield f"alter {of.replace(' of database ', ' in database ')} reset {setting};" if of else (
-                f"-- reset {setting} where it is set for all"
+            yield (
+                f"alter {of.replace(' of database ', ' in database ')} reset {setting};"
+                if of
+                else (f"-- reset {setting} where it is set for all")
             )
         case _:
             yield "-- no statement of ours can mend this: see what changed it, and decide"
@@ -150,9 +158,8 @@ def _column(name: str, found: str, wanted: str) -> Iterator[str]:
     table, _, column = name.rpartition(".")
     kind = re.compile(r"^(.*?)( not null)?(?: default (.*))?$")
     before, after = kind.match(found), kind.match(wanted)
-    assert before and after
-    if before[1] != after[1]:
-        yield f"-- {column} is {before[1]}: SQL does not know what its values would become as {after[1]}"
+    if not before or not after or before[1] != after[1]:
+        yield f"-- {column}: SQL does not know what its values would become as {wanted}"
         return
     if before[2] != after[2]:
         yield f"alter table {table} alter column {column} {'set' if after[2] else 'drop'} not null;"

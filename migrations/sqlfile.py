@@ -1,5 +1,7 @@
 """Execute the versioned SQL files: the one way a migration touches the database."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -35,7 +37,8 @@ def run(path: str) -> None:
     :raises sqlalchemy.exc.DBAPIError: PostgreSQL refused a statement, with the file in its ``detail``; the migration's
         transaction is rolled back.
     """
-    _execute(path, read(path))
+    with _searching_nothing_of_others(local=True):
+        _execute(path, read(path))
 
 
 def run_in_autocommit(path: str) -> None:
@@ -47,9 +50,25 @@ def run_in_autocommit(path: str) -> None:
     :raises FileNotFoundError: there is no such file.
     :raises sqlalchemy.exc.DBAPIError: PostgreSQL refused a statement, with the file in its ``detail``.
     """
-    with op.get_context().autocommit_block():
+    with op.get_context().autocommit_block(), _searching_nothing_of_others(local=False):
         for text in read(path).split("-- next\n"):
             _execute(path, text)
+
+
+@contextmanager
+def _searching_nothing_of_others(*, local: bool) -> Iterator[None]:
+    """Search pg_catalog alone: in a host's own Alembic, a tenant's function in public may fit a call better.
+
+    :param local: until the transaction ends, if it fails; otherwise in no transaction.
+    """
+    path, callers = "pg_catalog.set_config('search_path', {}, {})", "connector_provenance.callers_path"
+    if op.get_context().as_sql:  # the script begins with the same
+        yield
+        return
+    kept = f"pg_catalog.set_config('{callers}', pg_catalog.current_setting('search_path'), {local})"
+    op.execute(f"select {kept}, {path.format(chr(39) + 'pg_catalog, pg_temp' + chr(39), local)}")
+    yield
+    op.execute(f"select {path.format(f'pg_catalog.current_setting({chr(39)}{callers}{chr(39)})', local)}")
 
 
 def _execute(path: str, text: str) -> None:

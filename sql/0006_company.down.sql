@@ -33,4 +33,14 @@ end
 $$;
 
 delete from tenancy.managed_objects
-where name like '%companies%' or name like '%company\_workspace\_connectors%';
+where
+    name in (
+        'core_api.companies',
+        'core_api.companies_workspace_pk_pk_unique',
+        'core_api.company_workspace_connectors',
+        'core_api.company_workspace_connectors_company_pk_index',
+        'core_api.company_workspace_connectors_page_index',
+        'core_api.company_workspace_connectors_purge_index',
+        'company_workspace_connectors_company_pk_foreign on core_api.company_workspace_connectors',
+        'company_workspace_connectors_workspace_connector_pk_foreign on core_api.company_workspace_connectors'
+    );

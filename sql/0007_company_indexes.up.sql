@@ -42,7 +42,7 @@ on core_api.company_workspace_connectors (company_pk);
 -- The one index that may lead on workspace_connector_pk: beside a plain one the planner would fetch all and sort.
 create index concurrently if not exists company_workspace_connectors_page_index
 on core_api.company_workspace_connectors (workspace_connector_pk, created_at desc, pk desc)
-include (company_pk, deleted_at);
+include (company_pk, deleted_at, direction);
 
 -- next
 create index concurrently if not exists company_workspace_connectors_purge_index

@@ -1,6 +1,8 @@
 -- For a DBA, before an upgrade by a deployer that may not create roles: `connector-provenance sql --roles NAME` names the deployer.
 -- locks: none
 
+set search_path = pg_catalog, pg_temp; -- not public, where a tenant may have planted functions
+
 do $$
 declare
     deployer text := current_setting('connector_provenance.deployer');

@@ -302,17 +302,22 @@ CREATE FUNCTION core_api.company_workspace_connectors_counts(company_id uuid DEF
                     FROM tenancy.current_workspace_companies c
                    WHERE (c.pk = j.company_pk)))) AND ((company_workspace_connectors_counts.company_id IS NULL) OR (j.company_pk = ( SELECT c.pk
                     FROM tenancy.current_workspace_companies c
-                   WHERE (c.company_id = company_workspace_connectors_counts.company_id)))) AND (j.workspace_connector_pk = ANY (ARRAY( SELECT k_1.pk
-                    FROM tenancy.current_workspace_connectors k_1
-                   WHERE ((company_workspace_connectors_counts.workspace_connector_id IS NULL) OR (k_1.workspace_connector_id = company_workspace_connectors_counts.workspace_connector_id))))) AND (j.created_at >= COALESCE(company_workspace_connectors_counts.created_from, '-infinity'::timestamp with time zone)) AND (j.created_at < COALESCE(company_workspace_connectors_counts.created_before, 'infinity'::timestamp with time zone)))
+                   WHERE (c.company_id = company_workspace_connectors_counts.company_id)))) AND (j.workspace_connector_pk = ANY (ARRAY( SELECT k.pk
+                    FROM tenancy.current_workspace_connectors k
+                   WHERE ((company_workspace_connectors_counts.workspace_connector_id IS NULL) OR (k.workspace_connector_id = company_workspace_connectors_counts.workspace_connector_id))))) AND (j.created_at >= COALESCE(company_workspace_connectors_counts.created_from, '-infinity'::timestamp with time zone)) AND (j.created_at < COALESCE(company_workspace_connectors_counts.created_before, 'infinity'::timestamp with time zone)))
            GROUP BY j.workspace_connector_pk, j.direction
+         ), named AS MATERIALIZED (
+          SELECT k.workspace_connector_id,
+             counted.direction,
+             counted.active_rows
+            FROM (counted
+              JOIN tenancy.current_workspace_connectors k ON ((counted.workspace_connector_pk = k.pk)))
          )
-  SELECT k.workspace_connector_id,
-     counted.direction,
-     counted.active_rows
-    FROM (counted
-      JOIN tenancy.current_workspace_connectors k ON ((counted.workspace_connector_pk = k.pk)))
-   ORDER BY k.workspace_connector_id, counted.direction;
+  SELECT named.workspace_connector_id,
+     named.direction,
+     named.active_rows
+    FROM named
+   ORDER BY named.workspace_connector_id, named.direction;
 END;
 
 -- Name: FUNCTION company_workspace_connectors_counts(company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone); Type: COMMENT; Schema: core_api; Owner: deployer
@@ -864,6 +869,34 @@ COMMENT ON TABLE core_api.workspaces IS 'The tenants: every other row belongs to
 
 COMMENT ON COLUMN core_api.workspaces.workspace_id IS 'The tenant''s public identifier: the value of X-Hasura-Workspace-Id and of app.workspace_id.';
 
+-- Name: workspace_company_counts(core_api.workspaces, uuid, uuid, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: core_api; Owner: deployer
+
+CREATE FUNCTION core_api.workspace_company_counts(workspace core_api.workspaces, company_id uuid DEFAULT NULL::uuid, workspace_connector_id uuid DEFAULT NULL::uuid, created_from timestamp with time zone DEFAULT NULL::timestamp with time zone, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS json
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ WITH counted AS (
+          SELECT j.workspace_connector_pk,
+             j.direction,
+             count(*) AS active_rows
+            FROM core_api.company_workspace_connectors j
+           WHERE ((j.deleted_at IS NULL) AND (j.workspace_connector_pk = ANY (ARRAY( SELECT k_1.pk
+                    FROM core_api.workspace_connectors k_1
+                   WHERE ((k_1.workspace_pk = (workspace_company_counts.workspace).pk) AND ((workspace_company_counts.workspace_connector_id IS NULL) OR (k_1.workspace_connector_id = workspace_company_counts.workspace_connector_id)))))) AND ((workspace_company_counts.company_id IS NULL) OR (j.company_pk = ( SELECT c.pk
+                    FROM core_api.companies c
+                   WHERE (c.company_id = workspace_company_counts.company_id)))) AND (EXISTS ( SELECT
+                    FROM core_api.companies c
+                   WHERE ((c.pk = j.company_pk) AND (c.workspace_pk = (workspace_company_counts.workspace).pk)))) AND (j.created_at >= COALESCE(workspace_company_counts.created_from, '-infinity'::timestamp with time zone)) AND (j.created_at < COALESCE(workspace_company_counts.created_before, 'infinity'::timestamp with time zone)))
+           GROUP BY j.workspace_connector_pk, j.direction
+         )
+  SELECT COALESCE(json_agg(json_build_object('workspace_connector_id', k.workspace_connector_id, 'direction', counted.direction, 'active_rows', counted.active_rows) ORDER BY k.workspace_connector_id, counted.direction), '[]'::json) AS "coalesce"
+    FROM (counted
+      JOIN core_api.workspace_connectors k ON ((counted.workspace_connector_pk = k.pk)));
+END;
+
+-- Name: FUNCTION workspace_company_counts(workspace core_api.workspaces, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone); Type: COMMENT; Schema: core_api; Owner: deployer
+
+COMMENT ON FUNCTION core_api.workspace_company_counts(workspace core_api.workspaces, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone) IS 'For Hasura: company_workspace_connectors_counts of the workspace, as one array of objects with workspace_connector_id, direction and active_rows.';
+
 -- Name: workspace_company_workspace_connectors(core_api.workspaces, integer, uuid, core_api.direction_enum, uuid, uuid, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: core_api; Owner: deployer
 
 CREATE FUNCTION core_api.workspace_company_workspace_connectors(workspace core_api.workspaces, page_limit integer DEFAULT NULL::integer, after_id uuid DEFAULT NULL::uuid, direction core_api.direction_enum DEFAULT NULL::core_api.direction_enum, company_id uuid DEFAULT NULL::uuid, workspace_connector_id uuid DEFAULT NULL::uuid, created_from timestamp with time zone DEFAULT NULL::timestamp with time zone, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS json
@@ -1407,7 +1440,7 @@ COMMENT ON INDEX core_api.company_workspace_connectors_company_pk_index IS 'One 
 
 -- Name: company_workspace_connectors_page_index; Type: INDEX; Schema: core_api; Owner: deployer
 
-CREATE INDEX company_workspace_connectors_page_index ON core_api.company_workspace_connectors USING btree (workspace_connector_pk, created_at DESC, pk DESC) INCLUDE (company_pk, deleted_at);
+CREATE INDEX company_workspace_connectors_page_index ON core_api.company_workspace_connectors USING btree (workspace_connector_pk, created_at DESC, pk DESC) INCLUDE (company_pk, deleted_at, direction);
 
 -- Name: INDEX company_workspace_connectors_page_index; Type: COMMENT; Schema: core_api; Owner: deployer
 
@@ -1917,6 +1950,11 @@ GRANT SELECT(pk) ON TABLE core_api.workspaces TO tenancy_definer;
 -- Name: COLUMN workspaces.workspace_id; Type: ACL; Schema: core_api; Owner: deployer
 
 GRANT SELECT(workspace_id) ON TABLE core_api.workspaces TO tenancy_definer;
+
+-- Name: FUNCTION workspace_company_counts(workspace core_api.workspaces, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone); Type: ACL; Schema: core_api; Owner: deployer
+
+REVOKE ALL ON FUNCTION core_api.workspace_company_counts(workspace core_api.workspaces, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION core_api.workspace_company_counts(workspace core_api.workspaces, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone) TO hasura_service;
 
 -- Name: FUNCTION workspace_company_workspace_connectors(workspace core_api.workspaces, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone); Type: ACL; Schema: core_api; Owner: deployer
 

@@ -1,6 +1,8 @@
 -- Begins what `connector-provenance sql` prints, for psql: keeps other deployers out and sees where the database is.
 -- locks: none
 
+set search_path = pg_catalog, pg_temp; -- not public, where a tenant may have planted functions
+
 -- One deployer at a time, as in migrations/database.py. Each look is a transaction of its own: a session that waits in one
 -- holds a snapshot, for which CREATE INDEX CONCURRENTLY of the deployer at work would wait.
 do $$

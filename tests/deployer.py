@@ -89,7 +89,8 @@ def wait_until_it_waits(observer: psycopg.Connection, process: subprocess.Popen[
         assert process.poll() is None, process.communicate()
         return observer.execute(query, (behind, behind)).fetchone()
 
-    return wait_until(waiting, "the deployer never waited for a lock")[0]
+    (pid,) = wait_until(waiting, "the deployer never waited for a lock")
+    return pid
 
 
 def wait_until_gone(observer: psycopg.Connection) -> None:

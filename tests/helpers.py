@@ -79,7 +79,7 @@ def become_member_without_use_of(superuser: psycopg.Connection, group: str) -> N
 # Waiting
 
 
-def wait_until(condition: Callable[[], T], failure: str, seconds: float = 60) -> T:
+def wait_until(condition: Callable[[], T | None], failure: str, seconds: float = 60) -> T:
     """Return what the condition returns as soon as that is something; fail after so many seconds."""
     deadline = time.monotonic() + seconds
     pause = threading.Event()  # not time.sleep, which some tests replace

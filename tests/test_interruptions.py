@@ -91,18 +91,13 @@ def test_a_deployer_killed_between_any_two_revisions_leaves_what_the_next_run_co
     server: Server, empty: psycopg.Connection, uninterrupted: Uninterrupted
 ) -> None:
     empty.execute(BREAKPOINT)
-    waiting = "select 1 from pg_locks where locktype = 'advisory' and classid = 0 and objid = 1 and not granted"
     # the revision after the guards only reads, so there is no change of the schema to stop at
     stops = [None, *(revision for revision in REVISIONS[:-1] if revision != "0009_company_guards")]
     for revision in some(stops, 4):
         empty.execute(f"alter database provenance_empty set test.breakpoint = '{revision or 'none'}'")
         empty.execute("select pg_advisory_lock(1)")
         deployer = command_line(server, "provenance_empty", "upgrade")
-        wait_until(
-            lambda deployer=deployer: deployer.poll() is not None or empty.execute(waiting).fetchone(),
-            "the deployer neither stopped nor ended",
-        )
-        assert deployer.poll() is None, (revision, deployer.communicate())
+        wait_until_it_waits(empty, deployer)
         kill(deployer)
         empty.execute("select pg_advisory_unlock(1)")
         wait_until_gone(empty)

@@ -1,5 +1,7 @@
 """What a member of workspace_member may do: read the active rows of its own workspace, nothing else."""
 
+from typing import Any
+
 import psycopg
 import pytest
 from helpers import ACME, GLOBEX, UNKNOWN, Connect, scalar
@@ -39,6 +41,77 @@ def test_a_member_sees_the_parents_of_its_workspace_only(parent: str, as_member:
     assert as_member.execute(f"select distinct {column} from core_api.{parent}").fetchall() == [(1,)]
 
 
+# Counts
+
+COUNTS = "select * from core_api.company_workspace_connectors_counts"
+BY_HAND = """
+    select k.workspace_connector_id, j.direction::text, count(*)
+    from core_api.company_workspace_connectors as j
+    inner join core_api.workspace_connectors as k on k.pk = j.workspace_connector_pk
+    where j.deleted_at is null and {}
+    group by k.workspace_connector_id, j.direction
+    order by k.workspace_connector_id, j.direction
+"""
+
+
+@pytest.mark.parametrize("login", ["member_login", "sync_login", "hasura_sync_login"])
+@pytest.mark.parametrize(("workspace", "rows"), [(ACME, 3), (GLOBEX, 2), ("", 0), (UNKNOWN, 0)])
+def test_the_counts_are_those_of_the_workspaces_active_rows(
+    workspace: str, rows: int, login: str, connect: Connect, as_superuser: psycopg.Connection
+) -> None:
+    first, last = {ACME: (11, 19), GLOBEX: (21, 29)}.get(workspace, (0, 0))
+    found = connect(login, workspace).execute(f"{COUNTS}()").fetchall()
+    assert found == as_superuser.execute(BY_HAND.format(f"j.company_pk between {first} and {last}")).fetchall()
+    assert sum(count for *_, count in found) == rows
+
+
+@pytest.mark.parametrize(
+    ("arguments", "condition"),
+    [
+        ({"company_id": 11}, "j.company_pk = 11"),
+        ({"workspace_connector_id": 101}, "j.workspace_connector_pk = 101"),
+        ({"company_id": 12, "workspace_connector_id": 101}, "false"),
+        ({"company_id": 19}, "false"),
+        ({"company_id": 21}, "false"),
+        ({"workspace_connector_id": 201}, "false"),
+        ({"created_from": "2001-01-01Z"}, "j.company_pk < 20"),
+        ({"created_before": "2001-01-01Z"}, "false"),
+        ({"created_from": "2001-01-01Z", "created_before": "3001-01-01Z"}, "j.company_pk < 20"),
+    ],
+)
+def test_counts_are_narrowed_to_a_company_a_connector_or_a_range(
+    arguments: dict[str, Any], condition: str, as_member: psycopg.Connection, as_superuser: psycopg.Connection
+) -> None:
+    parents = {"company_id": "companies", "workspace_connector_id": "workspace_connectors"}
+    values = {
+        name: scalar(as_superuser, f"select {name} from core_api.{parents[name]} where pk = %s", value)
+        if name in parents
+        else value
+        for name, value in arguments.items()
+    }
+    names = ", ".join(f"{name} => %({name})s" for name in values)
+    found = as_member.execute(f"{COUNTS}({names})", values).fetchall()
+    assert found == as_superuser.execute(BY_HAND.format(condition)).fetchall()
+
+
+def test_a_counted_range_begins_with_its_first_moment_and_ends_before_its_last(as_member: psycopg.Connection) -> None:
+    moment = scalar(as_member, "select max(created_at) from core_api.company_workspace_connectors")
+    at, before = (
+        as_member.execute(f"{COUNTS}({name} => %s)", (moment,)).fetchall()
+        for name in ("created_from", "created_before")
+    )
+    assert (len(at), before) == (2, [])
+
+
+@pytest.mark.parametrize("login", ["hasura_login", "retention_login", "outsider_login"])
+def test_others_count_nothing(login: str, connect: Connect) -> None:
+    with pytest.raises(errors.InsufficientPrivilege):
+        connect(login, ACME).execute(f"{COUNTS}()")
+
+
+# What a member may not
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -53,6 +126,7 @@ def test_a_member_sees_the_parents_of_its_workspace_only(parent: str, as_member:
         "update core_api.companies set workspace_pk = 1",
         "delete from core_api.workspaces",
         "select nextval('core_api.company_workspace_connectors_pk_seq')",
+        "select core_api.purge_company_workspace_connectors(now())",
     ],
 )
 def test_a_member_writes_nothing(statement: str, as_member: psycopg.Connection) -> None:

@@ -6,6 +6,7 @@ The functions come from the catalog, so that a new one is asked too, or named un
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -161,8 +162,13 @@ def places(parameter: Parameter, own: dict[str, Any]) -> Iterator[tuple[str, str
     elif parameter.name == "items":
         (item,) = own["items"]
         for key in ("company_id", "workspace_connector_id"):
-            yield f"items[1].{key}", IDS[key], lambda public, key=key: [{**item, key: public}]
-            yield f"items[2].{key}", IDS[key], lambda public, key=key: [item, {**item, key: public}]
+            yield f"items[1].{key}", IDS[key], partial(changed, [], item, key)
+            yield f"items[2].{key}", IDS[key], partial(changed, [item], item, key)
+
+
+def changed(before: list[Any], item: dict[str, Any], key: str, public: str | None) -> list[Any]:
+    """Return a batch whose last item holds another id."""
+    return [*before, {**item, key: public}]
 
 
 def outcome(connection: psycopg.Connection, parameters: list[Parameter], values: dict[str, Any]) -> str:

@@ -25,15 +25,17 @@ MOVES = {
     " insert into core_api.workspace_connectors (pk, workspace_pk) select pk, 2 from gone",
 }
 
+Race = Callable[..., BaseException | None]
+
 each_move = pytest.mark.parametrize("move", MOVES.values(), ids=MOVES.keys())
 
 
 @pytest.fixture
-def race(clone: psycopg.Connection, connect: Connect) -> Callable:
+def race(clone: psycopg.Connection, connect: Connect) -> Race:
     """Run ``first``, start ``second`` until it waits or ends, commit the first, and return how the second ended."""
     clone.autocommit = True
 
-    def _race(first: str, second: str, second_level: IsolationLevel | None = None) -> Exception | None:
+    def _race(first: str, second: str, second_level: IsolationLevel | None = None) -> BaseException | None:
         one, two = connect(dbname=clone.info.dbname), connect(dbname=clone.info.dbname)
         two.isolation_level = second_level
         two.execute("select count(*) from core_api.workspaces")  # a snapshot, where the level keeps one
@@ -57,14 +59,14 @@ def mixed(connection: psycopg.Connection) -> int:
 
 
 @each_move
-def test_a_row_inserted_while_its_parent_moves_is_refused(move: str, race: Callable, clone: psycopg.Connection) -> None:
+def test_a_row_inserted_while_its_parent_moves_is_refused(move: str, race: Race, clone: psycopg.Connection) -> None:
     assert isinstance(race(move, INSERT), errors.CheckViolation | errors.ForeignKeyViolation)
     assert mixed(clone) == 0
 
 
 @each_move
 def test_a_parent_that_moves_while_a_row_is_inserted_is_refused(
-    move: str, race: Callable, clone: psycopg.Connection
+    move: str, race: Race, clone: psycopg.Connection
 ) -> None:
     assert isinstance(race(INSERT, move), errors.CheckViolation)
     assert mixed(clone) == 0
@@ -73,7 +75,7 @@ def test_a_parent_that_moves_while_a_row_is_inserted_is_refused(
 @each_move
 @pytest.mark.parametrize("level", [RR, SERIALIZABLE])
 def test_an_insert_with_an_older_snapshot_is_refused(
-    move: str, level: IsolationLevel, race: Callable, clone: psycopg.Connection
+    move: str, level: IsolationLevel, race: Race, clone: psycopg.Connection
 ) -> None:
     assert isinstance(race(move, INSERT, level), errors.SerializationFailure)
     assert mixed(clone) == 0
@@ -82,7 +84,7 @@ def test_an_insert_with_an_older_snapshot_is_refused(
 @each_move
 @pytest.mark.parametrize("level", [RR, SERIALIZABLE])
 def test_a_move_with_an_older_snapshot_is_refused(
-    move: str, level: IsolationLevel, race: Callable, clone: psycopg.Connection
+    move: str, level: IsolationLevel, race: Race, clone: psycopg.Connection
 ) -> None:
     error = race(INSERT, move, level)
     assert isinstance(error, errors.InvalidTransactionState | errors.SerializationFailure)
@@ -90,9 +92,7 @@ def test_a_move_with_an_older_snapshot_is_refused(
 
 
 @pytest.mark.parametrize("parent", ["companies", "workspace_connectors"])
-def test_without_the_unique_index_the_race_would_be_lost(
-    parent: str, race: Callable, clone: psycopg.Connection
-) -> None:
+def test_without_the_unique_index_the_race_would_be_lost(parent: str, race: Race, clone: psycopg.Connection) -> None:
     clone.execute(f"drop index core_api.{parent}_workspace_pk_pk_unique")
     move = MOVES["company" if parent == "companies" else "connector"]
     assert race(INSERT, move) is None

@@ -18,7 +18,7 @@ HEAD = REVISIONS[-1]
 
 def psql(server: Server, dbname: str, script: str, user: str | None = DEPLOYER) -> subprocess.CompletedProcess[str]:
     """Pipe a script into psql, with no option that would make up for what the script does not say itself."""
-    command = [BIN / "psql", "--no-psqlrc", "--quiet", "--output=/dev/null", server.conninfo(dbname, user)]
+    command = [str(BIN / "psql"), "--no-psqlrc", "--quiet", "--output=/dev/null", server.conninfo(dbname, user)]
     return subprocess.run(command, input=script, capture_output=True, text=True, timeout=60)
 
 
@@ -81,7 +81,7 @@ def test_it_stops_at_the_first_error(server: Server, empty: psycopg.Connection) 
 def test_it_waits_for_another_deployer_and_says_for_whom(server: Server, empty: psycopg.Connection) -> None:
     empty.execute("select pg_advisory_lock(%s)", (ADVISORY_LOCK,))
     command = [
-        BIN / "psql",
+        str(BIN / "psql"),
         "--no-psqlrc",
         "--quiet",
         "--output=/dev/null",

@@ -152,6 +152,7 @@ def test_a_direction_is_input_or_output(value: str, error: type[Exception], as_s
         f"alter table {TABLE} disable trigger all",
         f"alter table {TABLE} disable row level security",
         "set session_replication_role = replica",
+        "select core_api.purge_company_workspace_connectors(now())",
         "select tenancy.current_workspace_pk()",
         "set role tenancy_definer",
     ],

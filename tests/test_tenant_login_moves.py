@@ -118,8 +118,15 @@ def test_pg_upgrade_from_15_to_18_keeps_the_bindings(directory: Path, monkeypatc
 
     user = old.owner()  # PostgreSQL does not run as root
     shutil.chown(directory, user)
-    initdb = [BIN / "initdb", "--no-data-checksums", "--no-sync", "--encoding=utf8", "--username=postgres", new]
-    upgrade = [BIN / "pg_upgrade", "--link", "--no-sync", "--username=postgres"]
+    initdb: list[str | Path] = [
+        BIN / "initdb",
+        "--no-data-checksums",
+        "--no-sync",
+        "--encoding=utf8",
+        "--username=postgres",
+        new,
+    ]
+    upgrade: list[str | Path] = [BIN / "pg_upgrade", "--link", "--no-sync", "--username=postgres"]
     upgrade += ["--old-bindir", BIN_15, "--new-bindir", BIN, "--old-datadir", old, "--new-datadir", new]
     for command in (initdb, upgrade):
         subprocess.run(command, cwd=directory, user=user, check=True, stdout=subprocess.DEVNULL)

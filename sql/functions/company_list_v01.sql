@@ -1,7 +1,7 @@
 -- A page's keys as a JSON:API document, with the cursor of the page that follows.
 -- locks: none
 
--- noqa: disable=RF02, RF03
+-- noqa: disable=RF02, RF03, RF04
 create function tenancy.company_list(keys integer[], page_limit integer)
 returns json
 language sql
@@ -25,8 +25,7 @@ begin atomic
             string_agg(p.resource, ', ' order by p.created_at desc, p.pk desc),
             case
                 when cardinality(keys) > page_limit
-                    then
-                        coalesce('"' || (array_agg(p.id order by p.created_at, p.pk))[1] || '"', 'null')
+                    then coalesce('"' || (array_agg(p.id order by p.created_at, p.pk))[1] || '"', 'null')
                 else 'null'
             end
         )::json

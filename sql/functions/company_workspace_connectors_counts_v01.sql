@@ -1,7 +1,8 @@
 -- How many active rows each connector has, by direction.
 -- locks: none
 
--- Counted first, by the page index alone, and joined to the public ids afterwards.
+-- Counted first, by the page index alone, and joined to the public ids afterwards; materialized, so that no condition of a caller
+-- is shown another connector than is returned.
 -- noqa: disable=RF01
 create function core_api.company_workspace_connectors_counts(
     company_id uuid default null,
@@ -49,15 +50,23 @@ begin atomic
             and j.created_at >= coalesce(company_workspace_connectors_counts.created_from, '-infinity')
             and j.created_at < coalesce(company_workspace_connectors_counts.created_before, 'infinity')
         group by j.workspace_connector_pk, j.direction
+    ),
+
+    named as materialized (
+        select
+            k.workspace_connector_id,
+            counted.direction,
+            counted.active_rows
+        from counted
+        inner join tenancy.current_workspace_connectors as k on counted.workspace_connector_pk = k.pk
     )
 
     select
-        k.workspace_connector_id,
-        counted.direction,
-        counted.active_rows
-    from counted
-    inner join tenancy.current_workspace_connectors as k on counted.workspace_connector_pk = k.pk
-    order by k.workspace_connector_id, counted.direction;
+        named.workspace_connector_id,
+        named.direction,
+        named.active_rows
+    from named
+    order by named.workspace_connector_id, named.direction;
 end;
 comment on function core_api.company_workspace_connectors_counts is
 'Active rows of the current workspace by connector and direction, of one company or connector where given, created at created_from '

@@ -1,7 +1,7 @@
 -- Revoke: soft-deletes every active row of a connector, of a company, or of both.
 -- locks: none
 
--- noqa: disable=RF02, RF03, RF01, ST11
+-- noqa: disable=RF01, RF02, RF03, RF04, ST11
 create function core_api.revoke_company_workspace_connectors(
     workspace_connector_id uuid default null, company_id uuid default null
 )
