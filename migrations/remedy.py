@@ -162,7 +162,11 @@ def _column(name: str, found: str, wanted: str, there: Mapping[str, str]) -> Ite
         _, _, cast, warning = how
         if cast and f"type {after['type']}" not in there and "." in after["type"]:
             yield f"create type {after['type']} as enum ('input', 'output');"
-        yield f"-- rewrites {table} ({size}) under ACCESS EXCLUSIVE; {warning}" if cast else "-- ACCESS EXCLUSIVE, for milliseconds"
+        yield (
+            f"-- rewrites {table} ({size}) under ACCESS EXCLUSIVE; {warning}"
+            if cast
+            else "-- ACCESS EXCLUSIVE, for milliseconds"
+        )
         change = f"type {after['type']}" + (f" using {column}::{cast}" if cast else "")
         clauses = [f"alter column {column} {change}"]
         if default and "nextval" not in default:
@@ -235,7 +239,11 @@ def _constraint(name: str, table: str, found: str, wanted: str, there: Mapping[s
         yield f"alter table {table} validate constraint {name}; -- reads {size}, and blocks nobody"
     elif wanted.startswith(("PRIMARY", "UNIQUE")):
         yield from _unique(table, name, wanted.lower(), size, instead=bool(found))
-    elif ours := [each for each in facts() if each.definition == found and each.object.endswith(f" on {table}") and each.object not in there]:
+    elif ours := [
+        each
+        for each in facts()
+        if each.definition == found and each.object.endswith(f" on {table}") and each.object not in there
+    ]:
         yield f"alter table {table} rename constraint {name} to {ours[0].object.split()[1]};"
     else:
         foreign = found.startswith("FOREIGN")

@@ -1,6 +1,5 @@
 """A database that is alive: what exists is taken over when it agrees, and left alone, with a list, when it does not."""
 
-import io
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -102,7 +101,9 @@ def test_a_host_that_differs_is_refused_and_left_as_it_was(
         assert (objects(found, "drift"), objects(found, "warning")) == (sorted(host.refused), sorted(host.warned))
         with pytest.raises(CommandError, match="refused by the preflight; nothing was changed") as caught:
             upgrade(server, DATABASE)
-        assert [each.text() for each in found if each.text() not in str(caught.value) and each.severity == "drift"] == []
+        assert [
+            each.text() for each in found if each.text() not in str(caught.value) and each.severity == "drift"
+        ] == []
         assert dump(server, DATABASE) == before
         assert rows(empty) == stored
 
