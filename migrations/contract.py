@@ -227,7 +227,7 @@ def preflight(connection: sa.Connection) -> list[Difference]:
         return []
     lines = ",\n".join(fact.line() for fact in needed)
     query = f"with\n{found(lines, 'preflight_scope.sql.in', '7|91|92|97')}\n\n{PREFLIGHT}{sqlfile.read('sql/preflight.sql')}"
-    differences = [Difference(*row[:4], severity=row[4]) for row in _select(connection, f"{query}order by 1, 2")]
+    differences = [Difference(row[0], row[1], row[2], row[3], severity=row[4]) for row in _select(connection, f"{query}order by 1, 2")]
     if all(each.severity == "warning" for each in differences):
         hidden = " ".join(each.object for each in differences)
         differences += [each for fact in needed for each in _rows(connection, fact, needed, hidden)]
