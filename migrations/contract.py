@@ -196,7 +196,7 @@ def preflight(connection: sa.Connection) -> list[Difference]:
     rows = [
         fact.line()
         for fact in facts()
-        if not any(re.search(rf"\b{re.escape(name)}\b", fact.line()) for name in known if name != "core_api")
+        if not any(re.search(rf"\b{re.escape(name)}\b", fact.object) for name in known if name != "core_api")
     ]
     if not rows:
         return []
