@@ -79,7 +79,7 @@ def test_a_host_that_differs_is_refused_and_mended_by_what_is_printed(
 ) -> None:
     host.build(empty)
     before = dump(server, "provenance_empty")
-    assert cli.main(["--database-url", server.url("provenance_empty"), "upgrade"]) == cli.FAILED
+    assert cli.main(["--database-url", server.url("provenance_empty"), "upgrade"]) == cli.REFUSED
     message = capsys.readouterr().err
     assert [difference for difference in host.refused if difference not in message] == []
     assert dump(server, "provenance_empty") == before
@@ -98,7 +98,7 @@ def test_rows_that_span_two_workspaces_are_listed_by_the_query_that_is_printed(
     server: Server, empty: psycopg.Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
     MIXED.build(empty)
-    assert cli.main(["--database-url", server.url("provenance_empty"), "upgrade"]) == cli.FAILED
+    assert cli.main(["--database-url", server.url("provenance_empty"), "upgrade"]) == cli.REFUSED
     query = re.search(r"1 rows have .*: (select .*;)", capsys.readouterr().err)
     assert query
     assert len(empty.execute(query[1]).fetchall()) == 1
@@ -109,7 +109,7 @@ def test_a_table_of_another_owner_is_named(
 ) -> None:
     PARENTS.build(empty)
     empty.execute("alter table core_api.companies owner to outsider_login")
-    assert cli.main(["--database-url", server.url("provenance_empty"), "upgrade"]) == cli.FAILED
+    assert cli.main(["--database-url", server.url("provenance_empty"), "upgrade"]) == cli.REFUSED
     assert (
         f"core_api.companies belongs to outsider_login: grant outsider_login to {DEPLOYER};" in capsys.readouterr().err
     )
