@@ -25,7 +25,7 @@ from alembic.util import CommandError
 from psycopg.sql import Literal
 
 from connector_provenance.migrations import contract, sqlfile
-from connector_provenance.migrations.database import FailedError, RefusedError, Run, parameters
+from connector_provenance.migrations.database import INSIDE, FailedError, RefusedError, Run, parameters
 
 DONE, BEHIND, DRIFT, LOCKED, FAILED, REFUSED, AHEAD = range(7)
 NAME = "connector-provenance"
@@ -193,7 +193,8 @@ def examine(options: argparse.Namespace, config: Config, outcome: Outcome) -> No
     upto = names.index(script.get_revision(options.revision).revision)
 
     def answer(heads: tuple[str, ...], here: Any) -> list[Any]:
-        missing = steps[names.index(heads[0] if heads else None) : upto]
+        inside = not heads and here.connection.exec_driver_sql(INSIDE).scalar()
+        missing = [] if inside else steps[names.index(heads[0] if heads else None) : upto]
         outcome.pending = [{"revision": step.revision, "summary": step.doc} for step in missing]
         if options.command == "plan":
             outcome.answer["plan"] = contract.plan(step.revision for step in missing)
@@ -206,7 +207,8 @@ def examine(options: argparse.Namespace, config: Config, outcome: Outcome) -> No
                 f"behind: at {', '.join(heads) or 'base'}, not {outcome.head}; pending:",
             )
         else:
-            outcome.message = "verified: the database is what the contract says"
+            whose = "; the revisions are in a host's own Alembic" if inside else ""
+            outcome.message = f"verified: the database is what the contract says{whose}"
             found = contract.verify(here.connection, rows=options.command == "verify")
             outcome.weigh(found, DRIFT, "drift: the database is not what the contract says")
             if options.mend:
