@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +38,9 @@ class Difference:
     found: str | None
     wanted: str | None
     mend: str | None = None
+    """What leads to the contract: statements, or advice in comments; who runs them stands in front."""
     severity: str = "drift"
+    """``warning`` for what is worth knowing and refuses nothing."""
 
     def text(self) -> str:
         """Return the difference in one line, in the words of ``sql/verify.sql``."""
@@ -79,14 +81,17 @@ c.definition as wanted
 from (
     select k.* from contract as k
     where
-        k.only_with is null
-        or exists (select from managed as m where m.thing = k.only_with and m.created)
-        -- The host's own row-level security on an adopted parent would blind the guards without this.
-        or exists (
-            select from scope as s
-            inner join pg_catalog.pg_class as t on s.relation = t.oid and t.relrowsecurity
-            where 'policy definer_reads_every_row on ' || s.relation::regclass = k.object
+        (
+            k.only_with is null
+            or exists (select from managed as m where m.thing = k.only_with and m.created)
+            -- The host's own row-level security on an adopted parent would blind the guards without this.
+            or exists (
+                select from scope as s
+                inner join pg_catalog.pg_class as t on s.relation = t.oid and t.relrowsecurity
+                where 'policy definer_reads_every_row on ' || s.relation::regclass = k.object
+            )
         )
+        and k.object not in (select 'comment on ' || m.thing from managed as m where not m.created)
 ) as c
 full join found as f on c.object = f.object
 where
@@ -157,51 +162,114 @@ def plan(revisions: Iterable[str]) -> list[dict[str, Any]]:
     return [{"revision": revision, **told.get(revision, {})} for revision in revisions]
 
 
-PREFLIGHT = """select
+PREFLIGHT = r"""select
 coalesce(c.section, f.section) as section,
 coalesce(c.object, f.object) as object,
 f.definition as found,
-c.definition as wanted
-from (select k.* from contract as k where k.only_with is null) as c
+c.definition as wanted,
+-- Of those a downgrade takes away what was there before.
+case when f.object like 'grant usage on schema %' then 'warning' else 'drift' end as severity
+from (
+    -- Of triggers, policies and grants none may be there, not even ours.
+    select k.* from contract as k where k.only_with is null and k.section not in ('50_triggers', '60_policies', '80_privileges')
+) as c
 full join found as f on c.object = f.object
 where
-    c.definition is distinct from f.definition
+    -- Row-level security is to come, and owners are looked at below.
+    regexp_replace(c.definition, '(row level security|forced|owner [^,]+)(, |$)', '', 'g')
+    is distinct from regexp_replace(f.definition, '(row level security|forced|owner [^,]+)(, |$)', '', 'g')
     and case
-        when f.object is null then
-            -- What is missing from a table that exists, and that no revision adds.
-            exists (
-                select from scope as s
-                where
-                    (c.section = '20_columns' and c.object like format('column %s.%%', s.relation::regclass))
-                    or (
-                        c.section = '30_constraints' and c.definition !~ '^FOREIGN KEY'
-                        and c.object like '% on ' || s.relation::regclass
-                    )
-            )
-        else c.object is not null or not coalesce(f.lenient, false)
+        when f.object is not null then
+            (c.object is not null or not coalesce(f.lenient, false) or f.object in (select k.object from contract as k))
+            and (f.thing is not null or f.section not in ('10_objects', '80_privileges') or f.object ~ ' inherits from ')
+            and f.object !~ '^(schema |grant (delete|truncate) on .* to its owner$)'
+        when c.object like 'sequence %' then
+            to_regclass(substr(c.object, 10)) is not null and exists (select from scope as s where s.part = 'junction')
+        -- What is missing from a table that exists, and that no revision adds.
+        else exists (
+            select from scope as s
+            where
+                ('column ' || s.relation::regclass = regexp_replace(c.object, '\.\w+$', '') and not (s.lacks_id and c.object ~ '\.id$'))
+                or (
+                    c.section = '30_constraints' and c.object ~ (' on ' || s.relation::regclass || '$')
+                    and c.definition !~ '^FOREIGN KEY' and not (s.lacks_id and c.definition = 'UNIQUE (id)')
+                )
+        )
     end
-    and (c.object is not null or f.thing is not null)
-    and (f.section <> '10_objects' or f.object like 'type %') is not false
-    and f.object !~ '^grant (delete|truncate) on .* to its owner$' is not false
-order by 1, 2"""
+union all
+"""
 
 
 def preflight(connection: sa.Connection) -> list[Difference]:
-    """Compare the tables that a database has before this package manages them with the contract.
+    """Compare what a database has before this package manages it with the contract.
 
-    Reads the catalog, and writes nothing: a standby can be asked too.
+    Reads the catalog and, where that is as it should be, the rows of an adopted table; writes nothing, so that a standby can
+    be asked too.
+
+    :return: what differs, with what mends it; a difference whose severity is ``warning`` refuses nothing.
     """
+    from connector_provenance.migrations import remedy  # which knows differences
+
+    closed = _select(
+        connection,
+        "select nspname, quote_ident(current_user) from pg_namespace where nspname in ('core_api', 'tenancy')"
+        " and not has_schema_privilege(oid, 'usage')",
+    )
+    if closed:  # in which nothing can even be looked up
+        rights = [
+            Difference("10_objects", f"right to use schema {name}", None, f"held by {user}") for name, user in closed
+        ]
+        return remedy.add(connection, rights)
     managed = "select name from tenancy.managed_objects" if _has_tenancy(connection) else "select null where false"
-    known = {row[0] for row in _select(connection, managed)}
-    rows = [
-        fact.line()
-        for fact in facts()
-        if not any(re.search(rf"\b{re.escape(name)}\b", fact.line()) for name in known if name != "core_api")
-    ]
-    if not rows:
+    known = [row[0] for row in _select(connection, managed)]
+    needed = [fact for fact in facts() if not any(_is_of(fact.object, name) for name in known)]
+    if not needed:
         return []
-    text = found(",\n".join(rows), "preflight_scope.sql.in", "7|9")
-    return [Difference(*row) for row in _select(connection, f"with\n{text}\n\n{PREFLIGHT}")]
+    lines = ",\n".join(fact.line() for fact in needed)
+    query = f"with\n{found(lines, 'preflight_scope.sql.in', '7|91|92|97')}\n\n{PREFLIGHT}{sqlfile.read('sql/preflight.sql')}"
+    differences = [Difference(row[0], row[1], row[2], row[3], severity=row[4]) for row in _select(connection, f"{query}order by 1, 2")]
+    if all(each.severity == "warning" for each in differences):
+        hidden = " ".join(each.object for each in differences)
+        differences += [each for fact in needed for each in _rows(connection, fact, needed, hidden)]
+    return remedy.add(connection, differences)
+
+
+def _rows(connection: sa.Connection, fact: Fact, needed: list[Fact], hidden: str) -> Iterator[Difference]:
+    """Look at the rows of a table that is to be adopted.
+
+    :param fact: yields something if it is that of a junction.
+    :param hidden: names the parents whose rows are not all in the deployer's sight.
+    """
+    junction = re.fullmatch(r"table (core_api\.\w+_workspace_connectors)", fact.object)
+    if junction is None or not _select(connection, f"select to_regclass('{junction[1]}')")[0][0]:
+        return
+    keys = (
+        re.match(r"FOREIGN KEY \((\w+)\) REFERENCES (\S+)\(", each.definition)
+        for each in needed
+        if junction[1] in each.object
+    )
+    (first, parent), (second, other) = (key.groups() for key in keys if key)
+    rows = f"from {junction[1]} as j left join {parent} as a on a.pk = j.{first} left join {other} as b on b.pk = j.{second}"
+    for what, where in (
+        (f"without a row of {parent} or {other}", "a.pk is null or b.pk is null"),
+        ("whose two parents differ in workspace", "a.workspace_pk <> b.workspace_pk"),
+    ):
+        count = _select(connection, f"select count(*) {rows} where {where}")[0][0]
+        if count and not ("null" in where and (parent in hidden or other in hidden)):
+            query = f"select j.pk, j.{first}, a.workspace_pk, j.{second}, b.workspace_pk {rows} where {where};"
+            yield Difference("rows", f"rows of {junction[1]}", f"{count} {what}", None, query)
+
+
+def _is_of(thing: str, name: str) -> bool:
+    """Return whether an object of the contract is, or belongs to, one that is managed: a junction has its functions too."""
+    if (
+        name.endswith("_workspace_connectors")
+        and thing.startswith("function ")
+        and name.partition(".")[2][:-1] in thing
+    ):
+        return True
+    itself = "" if "." in name else r"(?!\.)"  # not every name in the schema
+    return re.search(rf"\b{re.escape(name)}\b{itself}", thing) is not None
 
 
 def facts() -> list[Fact]:

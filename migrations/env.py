@@ -3,7 +3,7 @@
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import pairwise
 from typing import Any
@@ -16,6 +16,7 @@ from psycopg.errors import DeadlockDetected, LockNotAvailable, QueryCanceled
 from connector_provenance.migrations import contract, sqlfile
 from connector_provenance.migrations.database import (
     ADVISORY_LOCK,
+    INSIDE,
     AheadError,
     FailedError,
     LockNotObtainedError,
@@ -38,7 +39,7 @@ READING = sa.text(
     "select set_config(name, case name when 'lock_timeout' then '10s' else '0' end, true) from pg_catalog.pg_settings"
     " where name in ('lock_timeout', 'statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')"
 )
-"""For a transaction that only reads: what a role sets must not cut it, and a pooler is left as it was."""
+"""For a transaction that only reads: what a role sets for its own sessions must not cut it; a pooler keeps its own."""
 
 UNFINISHED = sa.text(
     "select i.indexrelid::regclass::text from pg_catalog.pg_index as i inner join tenancy.managed_objects as o"
@@ -59,16 +60,16 @@ def configure(**options: Any) -> None:
         version_table_schema="tenancy",
         transaction_per_migration=True,
         on_version_apply=tidy,
-        # there are no models: `verify` compares with the contract, so `alembic check` finds nothing to compare
+        # there are no models: `alembic check` has nothing to compare, `verify` compares a database with the contract
         target_metadata=sa.MetaData(),
         include_name=lambda *_: False,
         **options,
     )
 
 
-def tidy(**applied: Any) -> None:
+def tidy(*_: Any, heads: Collection[Any] = (), **__: Any) -> None:
     """Take the version table away with the last revision."""
-    if not applied["heads"]:
+    if not heads:
         sqlfile.run("sql/0000_schema.down.sql")
 
 
@@ -76,7 +77,7 @@ def tidy(**applied: Any) -> None:
 
 
 def run_offline() -> None:
-    """Print the script of ``upgrade`` or ``downgrade`` for psql: it stops at errors and can be resumed."""
+    """Print the script that ``upgrade`` or ``downgrade`` would execute, for psql: it can be resumed."""
     write = (context.config.output_buffer or sys.stdout).write
     # psycopg's own style doubles every % in the output
     options = {"dialect_name": "postgresql", "dialect_opts": {"paramstyle": "named"}}
@@ -132,6 +133,8 @@ def run_online() -> None:
                 connection.commit()
                 return
             steps = list(here.opts["fn"](heads, here))
+            if steps and steps[0].info.is_migration and not heads and connection.exec_driver_sql(INSIDE).scalar():
+                raise RefusedError("a host's own Alembic has these revisions here; nothing was changed: use that")
             connection.rollback()
             if steps or here.purge:
                 refuse_pooler(connection)
@@ -181,6 +184,7 @@ def migrate(run: Run, connection: sa.Connection, other: sa.Connection, steps_of:
         connection.commit()
         with Watch(other, run, pid=pid_of(connection)) as watch:
             watch.waited = waited
+            run.doing = steps[0].info.up_revision_id if steps else None
             try:
                 if not (may_drop or run.applied):
                     refuse_rows(connection, steps)
@@ -193,14 +197,14 @@ def migrate(run: Run, connection: sa.Connection, other: sa.Connection, steps_of:
                 failure = masked or error
         waited = watch.waited
         clear_up(run, connection, other)
-        cause = failure.orig if isinstance(failure, sa.exc.OperationalError) else None
-        vain = isinstance(cause, (LockNotAvailable, DeadlockDetected, QueryCanceled))
-        if not vain or (isinstance(cause, QueryCanceled) and waited <= run.build_wait):
+        cause = getattr(failure, "orig", None)
+        canceled = isinstance(cause, QueryCanceled) and waited > run.build_wait
+        if not canceled and not isinstance(cause, (LockNotAvailable, DeadlockDetected)):
             raise failure
         if not pauses or waited > run.build_wait:
+            left = run.left or "nothing is half done"
             raise LockNotObtainedError(
-                f"{run.doing}: gave up waiting after {waited:.0f} s; {run.left or 'nothing is half done'}."
-                f" {watch.blockers}"
+                f"{run.doing}: gave up waiting after {waited:.0f} s; {left}. {watch.blockers}"
             ) from failure
         run.say(f"{run.doing}: trying again in {pauses[0]} s. {watch.blockers}")
         time.sleep(pauses.pop(0))
@@ -259,9 +263,8 @@ def refuse_rows(connection: sa.Connection, steps: Sequence[Any]) -> None:
     for table, forced in connection.execute(DROPPED, {"tables": dropped}).all() if dropped else ():
         if forced:  # its owner sees no rows otherwise; rolled back in a moment
             connection.exec_driver_sql(f"alter table {table} no force row level security")
-        rows = connection.exec_driver_sql(
-            f"select count(*) from (select from {table} limit {MOST_COUNTED}) as r"  # noqa: S608
-        ).scalar()
+        count = f"select count(*) from (select from {table} limit {MOST_COUNTED}) as r"  # noqa: S608
+        rows = connection.exec_driver_sql(count).scalar()
         if rows:
             found.append(f"{table} has {rows}{' or more' if rows == MOST_COUNTED else ''} rows")
     connection.rollback()

@@ -47,7 +47,7 @@ def statements(connection: sa.Connection) -> str:
 def _order(difference: Difference) -> tuple[int, str]:
     foreign = " owner " in f" {difference.found}" and _owner(difference.found) != _owner(difference.wanted)
     if (
-        difference.section == "90_roles"
+        difference.section in ("90_roles", "91_members")
         or difference.object.startswith("owner of")
         or (foreign and difference.wanted and "tenancy_definer" not in difference.wanted)
     ):
@@ -101,7 +101,7 @@ def mend(difference: Difference) -> Iterator[str]:
                 yield f"drop index {name};"
             if wanted:
                 yield f"{wanted}; -- on a big table outside this transaction, concurrently"
-        case "grant", "80_privileges" | "90_roles":
+        case "grant", "80_privileges" | "90_roles" | "91_members":
             if own := re.fullmatch(r"grant (\w+) on table (\S+) to its owner", difference.object):
                 yield (
                     f"do $$ begin execute format('revoke {own[1]} on {own[2]} from %I', "  # noqa: S608

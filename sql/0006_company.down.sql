@@ -1,13 +1,14 @@
 -- 0006 down: drops what this package created of companies and their provenance, with every row; from what was adopted, what was added.
 -- locks: ACCESS EXCLUSIVE on companies, companies_pk_seq, company_workspace_connectors, company_workspace_connectors_pk_seq, workspace_connectors, workspaces
 
-drop trigger company_workspace_connectors_stamp_timestamps on core_api.company_workspace_connectors;
-
 do $$
 begin
     if tenancy.created('table', 'core_api.company_workspace_connectors') then
         drop table core_api.company_workspace_connectors;
     else
+        if tenancy.created('column', 'id on core_api.company_workspace_connectors') then
+            alter table core_api.company_workspace_connectors drop column id;
+        end if;
         if
             tenancy.created(
                 'constraint', 'company_workspace_connectors_company_pk_foreign on core_api.company_workspace_connectors'

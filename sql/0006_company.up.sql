@@ -1,5 +1,5 @@
 -- 0006: companies, and their provenance rows: which connector a company was pulled from or pushed to, one row for each fact of a sync.
--- locks: SHARE ROW EXCLUSIVE on companies, company_workspace_connectors, workspace_connectors, workspaces
+-- locks: ACCESS EXCLUSIVE on company_workspace_connectors; SHARE ROW EXCLUSIVE on companies, workspace_connectors, workspaces
 
 call tenancy.manage('table', 'core_api.companies', 'core_api.company_workspace_connectors');
 call tenancy.manage(
@@ -14,6 +14,7 @@ call tenancy.manage(
     'company_workspace_connectors_company_pk_foreign on core_api.company_workspace_connectors',
     'company_workspace_connectors_workspace_connector_pk_foreign on core_api.company_workspace_connectors'
 );
+call tenancy.manage('column', 'id on core_api.company_workspace_connectors');
 call tenancy.manage('row security', 'core_api.company_workspace_connectors');
 call tenancy.manage('forced row security', 'core_api.company_workspace_connectors');
 
@@ -104,12 +105,11 @@ begin
         'When the row was inserted or last updated, by the database''s clock; a value sent by a client is ignored.';
         comment on column core_api.company_workspace_connectors.deleted_at is
         'Set when the fact was revoked: the row is then outside every active query, visible to the sync role only.';
+    elsif tenancy.created('column', 'id on core_api.company_workspace_connectors') then
+        -- In two steps, as a column that comes with such a default rewrites the table. New rows have an id from here on; the next
+        -- revision gives old ones theirs.
+        alter table core_api.company_workspace_connectors add column id uuid;
+        alter table core_api.company_workspace_connectors alter column id set default gen_random_uuid();
     end if;
 end
 $$;
-
-create trigger company_workspace_connectors_stamp_timestamps
-before insert or update on core_api.company_workspace_connectors
-for each row execute function tenancy.stamp_timestamps();
-comment on trigger company_workspace_connectors_stamp_timestamps on core_api.company_workspace_connectors is
-'The database''s clock is the only one that counts, in cascades of the foreign keys too.';

@@ -1,5 +1,5 @@
--- 0007: the indexes, built, and the foreign keys, validated, while the application reads and writes.
--- locks: SHARE UPDATE EXCLUSIVE on companies, company_workspace_connectors while rows are read; ROW SHARE on workspace_connectors while rows are read
+-- 0007: ids for old rows without one, the indexes, built, and the foreign keys, validated, while the application reads and writes.
+-- locks: ACCESS EXCLUSIVE on company_workspace_connectors; SHARE UPDATE EXCLUSIVE on companies, company_workspace_connectors while rows are read; ROW SHARE on workspace_connectors while rows are read
 -- Statements between "next" lines run one by one, outside a transaction, as CREATE INDEX CONCURRENTLY demands.
 -- squawk-ignore-file ban-concurrent-index-creation-in-transaction
 
@@ -14,6 +14,7 @@ begin
         where
             i.indexrelid in (
                 to_regclass('core_api.companies_workspace_pk_pk_unique'),
+                to_regclass('core_api.company_workspace_connectors_id_unique'),
                 to_regclass('core_api.company_workspace_connectors_company_pk_index'),
                 to_regclass('core_api.company_workspace_connectors_page_index'),
                 to_regclass('core_api.company_workspace_connectors_purge_index')
@@ -26,8 +27,55 @@ end
 $$;
 
 -- next
+-- An adopted table may have had no ids: its rows get theirs in batches that are committed, so that a run that was interrupted goes
+-- on where it was. Rows in use are passed over and come last: nobody waits for a batch, and no batch for anybody.
+do $$
+declare
+    batch constant integer := 5000;
+    last_pk bigint := (select max(j.pk) from core_api.company_workspace_connectors as j);
+    next_pk bigint := (select min(j.pk) from core_api.company_workspace_connectors as j);
+begin
+    if
+        exists (
+            select
+            from pg_catalog.pg_attribute as a
+            where a.attrelid = 'core_api.company_workspace_connectors'::regclass and a.attname = 'id' and a.attnotnull
+        )
+    then
+        return;
+    end if;
+
+    while next_pk <= last_pk loop
+        update core_api.company_workspace_connectors
+        set id = gen_random_uuid()
+        where
+            pk in (
+                select j.pk
+                from core_api.company_workspace_connectors as j
+                where j.pk >= next_pk and j.pk < next_pk + batch and j.id is null
+                for no key update skip locked
+            );
+        commit;
+        if next_pk / batch % 20 = 0 then
+            raise notice 'core_api.company_workspace_connectors: ids up to pk % of %', next_pk + batch - 1, last_pk;
+        end if;
+        next_pk := (select min(j.pk) from core_api.company_workspace_connectors as j where j.pk >= next_pk + batch);
+    end loop;
+    update core_api.company_workspace_connectors set id = gen_random_uuid() where id is null;
+    commit;
+    alter table core_api.company_workspace_connectors
+    drop constraint if exists company_workspace_connectors_id_is_there,
+    add constraint company_workspace_connectors_id_is_there check (id is not null) not valid;
+end
+$$;
+
+-- next
 -- A build waits for transactions that are older than itself, but nobody waits for it.
 set lock_timeout = '10min';
+
+-- next
+create unique index concurrently if not exists company_workspace_connectors_id_unique
+on core_api.company_workspace_connectors (id);
 
 -- next
 -- Unique for the same reason as that of the connectors: it closes the race between a company's move and a row's insert.
@@ -59,6 +107,23 @@ validate constraint company_workspace_connectors_workspace_connector_pk_foreign;
 -- next
 do $$
 begin
+    if
+        exists (
+            select
+            from pg_catalog.pg_constraint as c
+            where
+                c.conrelid = 'core_api.company_workspace_connectors'::regclass
+                and c.conname = 'company_workspace_connectors_id_is_there'
+        )
+    then
+        alter table core_api.company_workspace_connectors validate constraint company_workspace_connectors_id_is_there;
+    end if;
+end
+$$;
+
+-- next
+do $$
+begin
     if tenancy.created('index', 'core_api.company_workspace_connectors_company_pk_index') then
         comment on index core_api.company_workspace_connectors_company_pk_index is
         'One company''s rows; also carries the foreign key''s cascade and the guard against moving a company.';
@@ -77,3 +142,35 @@ $$;
 
 -- next
 set lock_timeout = '500ms';
+
+-- next
+-- Of no row: what was validated above is proof enough, and the index is there.
+do $$
+begin
+    if
+        exists (
+            select
+            from pg_catalog.pg_constraint as c
+            where
+                c.conrelid = 'core_api.company_workspace_connectors'::regclass
+                and c.conname = 'company_workspace_connectors_id_is_there'
+        )
+    then
+        alter table core_api.company_workspace_connectors alter column id set not null;
+        alter table core_api.company_workspace_connectors drop constraint company_workspace_connectors_id_is_there;
+    end if;
+    if
+        not exists (
+            select
+            from pg_catalog.pg_constraint as c
+            where
+                c.conrelid = 'core_api.company_workspace_connectors'::regclass
+                and c.conname = 'company_workspace_connectors_id_unique'
+        )
+    then
+        alter table core_api.company_workspace_connectors
+        add constraint company_workspace_connectors_id_unique
+        unique using index company_workspace_connectors_id_unique;
+    end if;
+end
+$$;

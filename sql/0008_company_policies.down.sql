@@ -45,4 +45,5 @@ on core_api.company_workspace_connectors from connector_sync;
 revoke all on sequence core_api.company_workspace_connectors_pk_seq from connector_sync;
 revoke all on core_api.company_workspace_connectors
 from workspace_member, connector_sync, hasura_service, tenancy_definer;
+drop trigger company_workspace_connectors_stamp_timestamps on core_api.company_workspace_connectors;
 drop view tenancy.current_workspace_companies;

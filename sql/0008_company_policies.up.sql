@@ -1,4 +1,4 @@
--- 0008: which companies belong to the current workspace, and which role may do what with which column; the policies follow.
+-- 0008: which companies belong to the current workspace, who stamps a row, and which role may do what with which column; policies follow.
 -- locks: ACCESS EXCLUSIVE on company_workspace_connectors
 -- consumers: after them, where the table was adopted: from here on an application sees rows only as a member of a group and with a workspace named
 
@@ -14,6 +14,12 @@ comment on view tenancy.current_workspace_companies is
 call tenancy.revoke_all('table tenancy.current_workspace_companies');
 grant select on tenancy.current_workspace_companies to workspace_member, connector_sync;
 call tenancy.hand_to_definer('view tenancy.current_workspace_companies');
+
+create trigger company_workspace_connectors_stamp_timestamps
+before insert or update on core_api.company_workspace_connectors
+for each row execute function tenancy.stamp_timestamps();
+comment on trigger company_workspace_connectors_stamp_timestamps on core_api.company_workspace_connectors is
+'The database''s clock is the only one that counts, in cascades of the foreign keys too.';
 
 grant select (pk, company_id, workspace_pk) on core_api.companies to tenancy_definer;
 

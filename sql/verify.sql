@@ -70,6 +70,7 @@ begin
 with
 contract (section, object, definition, only_with) as (
 values
+('10_objects', 'managed object column id on core_api.company_workspace_connectors', 'recorded', null),
 ('10_objects', 'managed object constraint company_workspace_connectors_company_pk_foreign on core_api.company_workspace_connectors', 'recorded', null),
 ('10_objects', 'managed object constraint company_workspace_connectors_workspace_connector_pk_foreign on core_api.company_workspace_connectors', 'recorded', null),
 ('10_objects', 'managed object forced row security core_api.company_workspace_connectors', 'recorded', null),
@@ -186,7 +187,7 @@ values
 ('70_functions', 'function tenancy.is_tenant_login()', 'returns boolean, plpgsql stable, search_path=pg_catalog, pg_temp, owner the deployer, body 4fc022f7e74db7f64e27a631f4682469', null),
 ('70_functions', 'function tenancy.json_claim(text,text,text)', 'setting text, document text, key text, returns text, plpgsql immutable, search_path=pg_catalog, pg_temp, owner the deployer, body 788cb148230522545c357170223c6099', null),
 ('70_functions', 'function tenancy.json_timestamp(timestamp with time zone)', 'moment timestamp with time zone, returns text, sql stable, owner the deployer, body 6086cb048646b4bb853b0e8b01aa2c4b', null),
-('70_functions', 'function tenancy.manage(text,text[])', 'IN kind text, VARIADIC names text[], procedure, sql, owner the deployer, body b9ee6f1618146974df80b789745fba14', null),
+('70_functions', 'function tenancy.manage(text,text[])', 'IN kind text, VARIADIC names text[], procedure, sql, owner the deployer, body 5b6d69d090851c24bf2cbeaeeed43815', null),
 ('70_functions', 'function tenancy.refuse(integer,text,text,bigint)', 'workspace_pk integer, code text, complaint text, place bigint, returns integer, plpgsql, search_path=pg_catalog, pg_temp, owner the deployer, body 643ca05f74ab167aa0dc709661f0f6ae', null),
 ('70_functions', 'function tenancy.refuse_company_move()', 'returns trigger, plpgsql security definer, search_path=pg_catalog, pg_temp, owner tenancy_definer, body 00f0284b35c27fe2b5f53e7e628cf2a7', null),
 ('70_functions', 'function tenancy.refuse_mixed_company_inserts()', 'returns trigger, plpgsql security definer, search_path=pg_catalog, pg_temp, owner tenancy_definer, body 2a09f7e0923be32f9377bde6fa9535a6', null),
@@ -360,7 +361,7 @@ values
 ('97_comments', 'comment on policy sync_reads_rows on core_api.company_workspace_connectors', '''The sync role sees the rows of its workspace, deleted ones too: without that it could not delete.''', null),
 ('97_comments', 'comment on policy sync_updates_rows on core_api.company_workspace_connectors', '''The sync role deletes and restores rows of its workspace only; column grants leave it nothing else to change.''', null),
 ('97_comments', 'comment on procedure tenancy.hand_to_definer(text[])', '''For migrations: makes tenancy_definer the owner of functions and views, so that they see all rows; the caller keeps SELECT on the views and is no member of the role afterwards.''', null),
-('97_comments', 'comment on procedure tenancy.manage(text,text[])', '''For migrations: notes which of these objects are there already, so that they are adopted and the others created. A constraint is named "c on schema.table".''', null),
+('97_comments', 'comment on procedure tenancy.manage(text,text[])', '''For migrations: notes which of these objects are there already, so that they are adopted and the others created. A column or constraint is named "c on schema.table".''', null),
 ('97_comments', 'comment on procedure tenancy.revoke_all(text[])', '''For migrations: takes every privilege on new objects from everyone but their owner, PUBLIC and those whom the host''''s default privileges favour included, so that grants start from nothing. An object is named "table t", "routine f", …''', null),
 ('97_comments', 'comment on procedure tenancy.take_back(text[])', '''For migrations: makes the caller the owner of functions and views of tenancy_definer, which hand_to_definer then gives back.''', null),
 ('97_comments', 'comment on schema core_api', '''What the product''''s API consumers see: the tables, their enum, and functions meant for an API.''', 'schema core_api'),
@@ -487,7 +488,7 @@ select
         case when c.relkind = 'p' then 'partitioned' end,
         case when c.relrowsecurity then 'row level security' end,
         case when c.relforcerowsecurity then 'forced' end,
-        'with (' || array_to_string(c.reloptions, ', ') || ')',
+        case when s.created is not false then 'with (' || array_to_string(c.reloptions, ', ') || ')' end,
         (
             select
                 format(
@@ -511,7 +512,8 @@ select
         )
     ),
     s.thing,
-    false
+    -- Such as the sequence of a column of its own.
+    c.relkind = 'S' and s.created is false
 from pg_catalog.pg_class as c
 cross join deployer as d
 inner join roles as r on c.relowner = r.oid
@@ -564,10 +566,10 @@ select
         end,
         case
             when s.part = 'parent' then (
-                select min(' references ' || k.confrelid::regclass)
+                select min(concat(' references ', k.confrelid::regclass, case when not k.convalidated then ', not valid: ' || quote_ident(k.conname) end))
                 from pg_catalog.pg_constraint as k
                 where
-                    k.conrelid = s.relation and k.contype = 'f' and k.convalidated and k.conkey = array[a.attnum]
+                    k.conrelid = s.relation and k.contype = 'f' and k.conkey = array[a.attnum]
                     and k.confrelid = to_regclass('core_api.workspaces')
             )
         end
@@ -618,7 +620,9 @@ select
         ) then ', its index not valid' end
     ) as definition,
     s.thing,
-    not s.created and k.contype = 'c' as lenient
+    -- A host may have more, but none by which a row is deleted or a fact may not be repeated.
+    not s.created
+    and (k.contype = 'c' or (k.contype = 'f' and k.confdeltype <> 'c' and k.confrelid not in (select o.relation from scope as o))) as lenient
 from scope as s
 inner join pg_catalog.pg_constraint as k on s.relation = k.conrelid
 where
@@ -678,7 +682,10 @@ from scope as s
 inner join pg_catalog.pg_trigger as t on s.relation = t.tgrelid and not t.tgisinternal
 inner join pg_catalog.pg_proc as p on t.tgfoid = p.oid
 where
-    (s.part <> 'parent' or p.pronamespace = to_regnamespace('tenancy'))
+    (
+        s.part <> 'parent' or p.pronamespace = to_regnamespace('tenancy')
+        or format('trigger %I on %s', t.tgname, s.relation::regclass) in (select c.object from contract as c)
+    )
     -- An event trigger of Hasura's, once it is handed to a role that only logs (hasura/*_events_after.sql).
     and not (
         t.tgname like 'notify\_hasura\_%' and p.prosecdef and p.proconfig = '{"search_path=pg_catalog, pg_temp"}'
@@ -889,7 +896,7 @@ select
 '90_roles' as section,
 f.*
 from (
--- Roles: the groups have no attribute and belong to no other, but that a tenant is a member; who may act for whom; settings.
+-- Roles: the groups have no attribute and belong to no other, but that a tenant is a member.
 
 select
     'role ' || r.label as object,
@@ -914,13 +921,20 @@ select distinct
 from pg_catalog.pg_auth_members as m
 inner join roles as r on m.member = r.oid and r.is_group
 inner join roles as g on m.roleid = g.oid
+) as f
 union all
+select
+'91_members' as section,
+f.*
+from (
+-- Who may act for whom, or is a member that no policy holds; settings that every session has.
+
 -- 15 knows membership alone; from 16 on one that neither inherits nor may set is an administrator's, and nobody acts by it.
 select
-    format('right of role %s to act as tenancy_definer', r.label),
-    'granted',
-    null,
-    false
+    format('right of role %s to act as tenancy_definer', r.label) as object,
+    'granted' as definition,
+    null as thing,
+    false as lenient
 from roles as r
 where
     not r.rolsuper and r.rolname <> 'tenancy_definer'
@@ -1079,7 +1093,7 @@ from (
         inner join pg_catalog.pg_class as c on d.relation = c.oid
         where
             (c.relkind = 'm' or (c.relkind = 'v' and not coalesce(c.reloptions::text ~ 'security_invoker=(true|on|1)', false)))
-            and c.relnamespace <> 'tenancy'::regnamespace
+            and c.relnamespace is distinct from to_regnamespace('tenancy')
         union all
         select
             'definer function',
@@ -1090,7 +1104,7 @@ from (
         from pg_catalog.pg_proc as p
         inner join scope as s on s.part = 'junction' or (s.part = 'parent' and s.created)
         where
-            p.prosecdef and p.pronamespace <> all(array['tenancy', 'pg_catalog']::regnamespace[])
+            p.prosecdef and p.pronamespace::regnamespace::text not in ('tenancy', 'pg_catalog')
             and concat(p.prosrc, pg_get_function_sqlbody(p.oid)) ~ ('\m' || split_part(s.thing, '.', 2) || '\M')
     )
 
@@ -1107,7 +1121,7 @@ from (
     where
         a.grantee <> o.owner and g.rolsuper is not true
         and (
-            r.rolsuper or r.rolbypassrls or pg_has_role(r.oid, 'hasura_service', 'usage') or pg_has_role(r.oid, 'tenancy_definer', 'usage')
+            r.rolsuper or r.rolbypassrls or pg_has_role(r.oid, to_regrole('hasura_service'), 'usage') or pg_has_role(r.oid, to_regrole('tenancy_definer'), 'usage')
             or o.kind = 'materialized view'
             or (
                 -- An owner whom nothing forces: a created parent's.
@@ -1178,14 +1192,17 @@ c.definition as wanted
 from (
     select k.* from contract as k
     where
-        k.only_with is null
-        or exists (select from managed as m where m.thing = k.only_with and m.created)
-        -- The host's own row-level security on an adopted parent would blind the guards without this.
-        or exists (
-            select from scope as s
-            inner join pg_catalog.pg_class as t on s.relation = t.oid and t.relrowsecurity
-            where 'policy definer_reads_every_row on ' || s.relation::regclass = k.object
+        (
+            k.only_with is null
+            or exists (select from managed as m where m.thing = k.only_with and m.created)
+            -- The host's own row-level security on an adopted parent would blind the guards without this.
+            or exists (
+                select from scope as s
+                inner join pg_catalog.pg_class as t on s.relation = t.oid and t.relrowsecurity
+                where 'policy definer_reads_every_row on ' || s.relation::regclass = k.object
+            )
         )
+        and k.object not in (select 'comment on ' || m.thing from managed as m where not m.created)
 ) as c
 full join found as f on c.object = f.object
 where

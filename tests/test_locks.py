@@ -12,7 +12,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from alembic.script import ScriptDirectory
-from deployer import REVISIONS, alembic_config, downgrade, upgrade
+from deployer import REVISIONS, VERSION_TABLE, alembic_config, downgrade, upgrade
 from helpers import check_generated, scalar, wait_until
 from hosts import ADOPTED, BARE, EMPTY, RECORD_TYPES
 from servers import Server, new_database
@@ -339,6 +339,7 @@ def test_a_file_says_truly_what_it_locks_and_whether_rows_are_read(
     for traces in measured.values():
         add(strongest.locks, traces[revision, action].locks)
         add(strongest.read, traces[revision, action].read)
+    claims.pop((VERSION_TABLE, MODES[-1]), None)  # the deployers' own: LOCKS leaves it out
     assert claims == strongest.claims()
 
 

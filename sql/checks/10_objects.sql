@@ -49,7 +49,7 @@ select
         case when c.relkind = 'p' then 'partitioned' end,
         case when c.relrowsecurity then 'row level security' end,
         case when c.relforcerowsecurity then 'forced' end,
-        'with (' || array_to_string(c.reloptions, ', ') || ')',
+        case when s.created is not false then 'with (' || array_to_string(c.reloptions, ', ') || ')' end,
         (
             select
                 format(
@@ -73,7 +73,8 @@ select
         )
     ),
     s.thing,
-    false
+    -- Such as the sequence of a column of its own.
+    c.relkind = 'S' and s.created is false
 from pg_catalog.pg_class as c
 cross join deployer as d
 inner join roles as r on c.relowner = r.oid

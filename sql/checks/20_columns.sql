@@ -18,10 +18,10 @@ select
         end,
         case
             when s.part = 'parent' then (
-                select min(' references ' || k.confrelid::regclass)
+                select min(concat(' references ', k.confrelid::regclass, case when not k.convalidated then ', not valid: ' || quote_ident(k.conname) end))
                 from pg_catalog.pg_constraint as k
                 where
-                    k.conrelid = s.relation and k.contype = 'f' and k.convalidated and k.conkey = array[a.attnum]
+                    k.conrelid = s.relation and k.contype = 'f' and k.conkey = array[a.attnum]
                     and k.confrelid = to_regclass('core_api.workspaces')
             )
         end

@@ -16,7 +16,9 @@ select
         ) then ', its index not valid' end
     ) as definition,
     s.thing,
-    not s.created and k.contype = 'c' as lenient
+    -- A host may have more, but none by which a row is deleted or a fact may not be repeated.
+    not s.created
+    and (k.contype = 'c' or (k.contype = 'f' and k.confdeltype <> 'c' and k.confrelid not in (select o.relation from scope as o))) as lenient
 from scope as s
 inner join pg_catalog.pg_constraint as k on s.relation = k.conrelid
 where

@@ -12,7 +12,10 @@ from scope as s
 inner join pg_catalog.pg_trigger as t on s.relation = t.tgrelid and not t.tgisinternal
 inner join pg_catalog.pg_proc as p on t.tgfoid = p.oid
 where
-    (s.part <> 'parent' or p.pronamespace = to_regnamespace('tenancy'))
+    (
+        s.part <> 'parent' or p.pronamespace = to_regnamespace('tenancy')
+        or format('trigger %I on %s', t.tgname, s.relation::regclass) in (select c.object from contract as c)
+    )
     -- An event trigger of Hasura's, once it is handed to a role that only logs (hasura/*_events_after.sql).
     and not (
         t.tgname like 'notify\_hasura\_%' and p.prosecdef and p.proconfig = '{"search_path=pg_catalog, pg_temp"}'

@@ -33,7 +33,7 @@ from (
         inner join pg_catalog.pg_class as c on d.relation = c.oid
         where
             (c.relkind = 'm' or (c.relkind = 'v' and not coalesce(c.reloptions::text ~ 'security_invoker=(true|on|1)', false)))
-            and c.relnamespace <> 'tenancy'::regnamespace
+            and c.relnamespace is distinct from to_regnamespace('tenancy')
         union all
         select
             'definer function',
@@ -44,7 +44,7 @@ from (
         from pg_catalog.pg_proc as p
         inner join scope as s on s.part = 'junction' or (s.part = 'parent' and s.created)
         where
-            p.prosecdef and p.pronamespace <> all(array['tenancy', 'pg_catalog']::regnamespace[])
+            p.prosecdef and p.pronamespace::regnamespace::text not in ('tenancy', 'pg_catalog')
             and concat(p.prosrc, pg_get_function_sqlbody(p.oid)) ~ ('\m' || split_part(s.thing, '.', 2) || '\M')
     )
 
@@ -61,7 +61,7 @@ from (
     where
         a.grantee <> o.owner and g.rolsuper is not true
         and (
-            r.rolsuper or r.rolbypassrls or pg_has_role(r.oid, 'hasura_service', 'usage') or pg_has_role(r.oid, 'tenancy_definer', 'usage')
+            r.rolsuper or r.rolbypassrls or pg_has_role(r.oid, to_regrole('hasura_service'), 'usage') or pg_has_role(r.oid, to_regrole('tenancy_definer'), 'usage')
             or o.kind = 'materialized view'
             or (
                 -- An owner whom nothing forces: a created parent's.

@@ -12,6 +12,15 @@ begin atomic
         case manage.kind
             when 'schema' then to_regnamespace(n.name) is null
             when 'type' then to_regtype(n.name) is null
+            when 'column'
+                then
+                    not exists (
+                        select
+                        from pg_catalog.pg_attribute as a
+                        where
+                            a.attrelid = to_regclass(split_part(n.name, ' on ', 2))
+                            and a.attname = split_part(n.name, ' on ', 1) and not a.attisdropped
+                    )
             when 'constraint'
                 then
                     not exists (
@@ -41,7 +50,7 @@ begin atomic
     from unnest(manage.names) as n (name);
 end;
 comment on procedure tenancy.manage is
-'For migrations: notes which of these objects are there already, so that they are adopted and the others created. A constraint is '
-'named "c on schema.table".';
+'For migrations: notes which of these objects are there already, so that they are adopted and the others created. A column '
+'or constraint is named "c on schema.table".';
 
 call tenancy.revoke_all('routine tenancy.manage');
