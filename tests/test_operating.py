@@ -721,6 +721,23 @@ def test_a_copy_into_the_table_itself_is_refused(operator: Operator) -> None:
     assert "COPY FROM not supported with row-level security" in operator.type(copy, check=False)
 
 
+# Several databases
+
+
+def test_many_databases_are_one_command_or_many_at_a_time(
+    operator: Operator, empty: psycopg.Connection, second: psycopg.Connection
+) -> None:
+    """docs/scaling.md."""
+    text = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```sh\n(.*?)^```$", text, re.M | re.S)
+    urls = [operator.server.url(connection.info.dbname) for connection in (empty, second)]
+    (operator.directory / "cells.txt").write_text("\n".join(urls))
+    operator.type(block, FIRST_URL=urls[0], SECOND_URL=urls[1])
+    assert version_of(empty) == version_of(second) == REVISIONS[-1]
+    second.execute("drop policy hasura_reads_every_row on core_api.companies")
+    assert "policy hasura_reads_every_row" in operator.type(block.splitlines()[1], check=False)
+
+
 def test_every_command_of_the_page_was_run(request: pytest.FixtureRequest) -> None:
     here = [item for item in request.session.items if item.path == request.path]
     names = {name for name in globals() if name.startswith("test_")}
