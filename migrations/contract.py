@@ -216,7 +216,9 @@ def preflight(connection: sa.Connection) -> list[Difference]:
         " and not has_schema_privilege(oid, 'usage')",
     )
     if closed:  # in which nothing can even be looked up
-        rights = [Difference("10_objects", f"right to use schema {name}", None, f"held by {user}") for name, user in closed]
+        rights = [
+            Difference("10_objects", f"right to use schema {name}", None, f"held by {user}") for name, user in closed
+        ]
         return remedy.add(connection, rights)
     managed = "select name from tenancy.managed_objects" if _has_tenancy(connection) else "select null where false"
     known = [row[0] for row in _select(connection, managed)]
@@ -241,7 +243,11 @@ def _rows(connection: sa.Connection, fact: Fact, needed: list[Fact], hidden: str
     junction = re.fullmatch(r"table (core_api\.\w+_workspace_connectors)", fact.object)
     if junction is None or not _select(connection, f"select to_regclass('{junction[1]}')")[0][0]:
         return
-    keys = (re.match(r"FOREIGN KEY \((\w+)\) REFERENCES (\S+)\(", each.definition) for each in needed if junction[1] in each.object)
+    keys = (
+        re.match(r"FOREIGN KEY \((\w+)\) REFERENCES (\S+)\(", each.definition)
+        for each in needed
+        if junction[1] in each.object
+    )
     (first, parent), (second, other) = (key.groups() for key in keys if key)
     rows = f"from {junction[1]} as j left join {parent} as a on a.pk = j.{first} left join {other} as b on b.pk = j.{second}"
     for what, where in (
@@ -256,7 +262,11 @@ def _rows(connection: sa.Connection, fact: Fact, needed: list[Fact], hidden: str
 
 def _is_of(thing: str, name: str) -> bool:
     """Return whether an object of the contract is, or belongs to, one that is managed: a junction has its functions too."""
-    if name.endswith("_workspace_connectors") and thing.startswith("function ") and name.partition(".")[2][:-1] in thing:
+    if (
+        name.endswith("_workspace_connectors")
+        and thing.startswith("function ")
+        and name.partition(".")[2][:-1] in thing
+    ):
         return True
     itself = "" if "." in name else r"(?!\.)"  # not every name in the schema
     return re.search(rf"\b{re.escape(name)}\b{itself}", thing) is not None

@@ -1,7 +1,14 @@
 -- 0001: the group roles where they do not exist, and the record of what is adopted and what created; how a migration grants follows.
 -- locks: none
 
-create schema if not exists tenancy; -- in a host's own Alembic nothing has made it
+-- In a host's own Alembic nothing has made it; `if not exists` would ask for CREATE on the database all the same.
+do $$
+begin
+    if to_regnamespace('tenancy') is null then
+        create schema tenancy;
+    end if;
+end
+$$;
 comment on schema tenancy is
 'What consumers of core_api do not see: who the current workspace is, what belongs to it, '
 'and the guards that keep it so.';
