@@ -287,7 +287,9 @@ def report(outcome: Outcome, output: Output) -> None:
     name = outcome.database or NAME
     for warning in outcome.warnings:
         complain(f"warning: {warning}", name)
-    lines = [outcome.message, *(each["text"] for each in outcome.differences)]
+    lines = [outcome.message]
+    for each in outcome.differences:
+        lines += [each["text"], *(f"    {line}" for line in (each["mend"] or "").splitlines())]
     if outcome.code == BEHIND:
         lines += [f"{each['revision']}  {each['summary']}" for each in outcome.pending]
     if outcome.code or "mend" in outcome.answer:
