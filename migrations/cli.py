@@ -11,7 +11,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -316,6 +316,19 @@ def outcomes_of(arguments: list[str], output: Output) -> Iterator[Outcome]:
                 return
 
 
+def summarize(outcomes: list[Outcome], output: Output, *, as_json: bool) -> int:
+    """Print the JSON document, or a line on several databases, and return the highest exit code."""
+    code = max((outcome.code for outcome in outcomes), default=DONE)
+    failed = [outcome.database for outcome in outcomes if outcome.code]
+    if as_json and outcomes:
+        document = {"code": code, "databases": [asdict(outcome) for outcome in outcomes]}
+        output.write(json.dumps(document, indent=2) + "\n")
+    elif len(outcomes) > 1:
+        names = f"; not done: {', '.join(failed)}" if failed else ""
+        output.write(f"{len(outcomes) - len(failed)} of {len(outcomes)} databases done{names}\n")
+    return code
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command on each database.
 
@@ -324,24 +337,18 @@ def main(arguments: list[str] | None = None) -> int:
     """
     output, outcomes = Output(), []
     arguments = sys.argv[1:] if arguments is None else arguments
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C, which psycopg passes on to the server
-            signal.signal(number, signal.default_int_handler)
-    try:
-        for outcome in outcomes_of(arguments, output):
-            outcomes.append(outcome)
-            if "--json" not in arguments:
-                report(outcome, output)
-        code = max((outcome.code for outcome in outcomes), default=DONE)
-        failed = [outcome.database for outcome in outcomes if outcome.code]
-        if "--json" in arguments and outcomes:
-            document = {"code": code, "databases": [asdict(outcome) for outcome in outcomes]}
-            output.write(json.dumps(document, indent=2) + "\n")
-        elif len(outcomes) > 1:
-            names = f"; not done: {', '.join(failed)}" if failed else ""
-            output.write(f"{len(outcomes) - len(failed)} of {len(outcomes)} databases done{names}\n")
-    except KeyboardInterrupt:
-        code = complain("interrupted")
+    with ExitStack() as stack:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C, which psycopg passes on to the server
+                stack.callback(signal.signal, number, signal.signal(number, signal.default_int_handler))
+        try:
+            for outcome in outcomes_of(arguments, output):
+                outcomes.append(outcome)
+                if "--json" not in arguments:
+                    report(outcome, output)
+            code = summarize(outcomes, output, as_json="--json" in arguments)
+        except KeyboardInterrupt:
+            code = complain("interrupted")
     return complain(f"standard output: {output.failure}") if output.failure else code
 
 
