@@ -22,7 +22,6 @@ from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from psycopg.sql import Literal
 
 from connector_provenance.migrations import contract, sqlfile
 from connector_provenance.migrations.database import INSIDE, FailedError, RefusedError, Run, parameters
@@ -240,7 +239,7 @@ def script_of(span: str) -> str:
 
 def roles_of(deployer: str) -> str:
     """Return what a DBA runs, as often as it takes, for a deployer that may not create roles."""
-    named = f"set connector_provenance.deployer = {Literal(deployer).as_string()};\n"
+    named = f"set connector_provenance.deployer = {contract.quote(deployer)};\n"
     return "\\set ON_ERROR_STOP on\n" + named + sqlfile.read("sql/roles.sql")
 
 
