@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
+from textwrap import indent
 from typing import Any, ClassVar, Self
 
 import psycopg
@@ -73,7 +74,8 @@ class RefusedError(FailedError):
     def __init__(self, message: str, reasons: Sequence[Any] = ()) -> None:
         """Keep the ``reasons``: each a ``contract.Difference``."""
         self.reasons = list(reasons)
-        super().__init__("\n".join([message, *(f"  {reason.text()}" for reason in reasons)]))
+        told = [f"  {reason.text()}\n{indent(reason.mend or '', ' ' * 6)}".rstrip() for reason in reasons]
+        super().__init__("\n".join([message, *told]))
 
 
 class AheadError(FailedError):

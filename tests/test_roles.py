@@ -93,7 +93,7 @@ def test_a_dangerous_role_is_refused_with_what_mends_it(
 ) -> None:
     empty.execute(sql.SQL("create role workspace_member {}").format(sql.SQL(attribute)))
     message = run(server, "provenance_empty", "upgrade")
-    assert "role workspace_member " in message
+    assert "workspace_member: found" in message
     assert mend in message
     assert empty.execute("select to_regnamespace('tenancy')").fetchone() == (None,), "nothing was changed"
     assert roles(empty) == {"workspace_member"}
@@ -112,9 +112,7 @@ def test_a_deployer_that_may_not_create_roles_is_told_what_a_dba_must_run(
     server: Server, empty: psycopg.Connection
 ) -> None:
     message = run(server, "provenance_empty", "upgrade")
-    for group in GROUPS:
-        assert f"create role {group} nologin;" in message
-    assert f"grant tenancy_definer to {DEPLOYER}" in message
+    assert f"connector-provenance sql --roles {DEPLOYER}" in message
     assert empty.execute("select to_regnamespace('tenancy')").fetchone() == (None,), "nothing was changed"
 
 
