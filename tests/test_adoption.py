@@ -9,8 +9,8 @@ import pytest
 import sqlalchemy as sa
 from alembic.util import CommandError
 from deployer import downgrade, upgrade, version_of
-from helpers import SEED, force_row, scalar, some
-from hosts import ADOPTED, GRANTED, HOSTS, MIXED, PARENTS, PREPARED, TABLE, Host, as_owner
+from helpers import ACME, SEED, force_row, scalar, some
+from hosts import ADOPTED, GRANTED, HOSTS, MIXED, PARENTS, PREPARED, SECURED, TABLE, Host, as_owner
 from servers import DEPLOYER, Server, dump, psql
 
 from connector_provenance.migrations import cli, contract
@@ -86,6 +86,44 @@ def test_a_host_that_agrees_is_adopted_and_given_back_as_it_was(
         downgrade(server, DATABASE)
         assert dump(server, DATABASE) == before
         assert rows(empty) == stored
+
+
+def test_adopted_parents_get_no_policy_and_no_grant(server: Server, empty: psycopg.Connection) -> None:
+    PARENTS.build(empty)
+    upgrade(server, DATABASE)
+    assert scalar(empty, "select count(*) from pg_policy where polrelid <> %s::regclass", TABLE) == 0
+    assert not scalar(empty, "select has_table_privilege('workspace_member', 'core_api.companies', 'select')")
+
+
+@pytest.mark.parametrize("host", [PARENTS, SECURED], ids=str)
+def test_adopted_parents_serve_the_policies(host: Host, server: Server, empty: psycopg.Connection) -> None:
+    host.build(empty)
+    upgrade(server, DATABASE)
+    empty.execute("insert into core_api.workspaces (pk, workspace_id) values (1, %s)", (ACME,))
+    empty.execute("insert into core_api.companies (pk, workspace_pk) values (11, 1)")
+    empty.execute("insert into core_api.workspace_connectors (pk, workspace_pk) values (101, 1)")
+    with empty.transaction():
+        empty.execute("set local role connector_sync")
+        empty.execute("select set_config('app.workspace_id', %s, true)", (ACME,))
+        empty.execute(f"insert into {TABLE} (company_pk, workspace_connector_pk, direction) values (11, 101, 'input')")
+        assert scalar(empty, f"select count(*) from {TABLE}") == 1
+
+
+def test_members_see_the_rows_of_an_adopted_table(server: Server, empty: psycopg.Connection) -> None:
+    ADOPTED.build(empty)
+    upgrade(server, DATABASE)
+    with empty.transaction():
+        empty.execute("set local role workspace_member")
+        empty.execute("select set_config('app.workspace_id', %s, true)", (ACME,))
+        assert scalar(empty, f"select count(*) from {TABLE}") == 2
+
+
+def test_a_missing_foreign_key_is_added_and_validated(server: Server, empty: psycopg.Connection) -> None:
+    ADOPTED.build(empty)
+    as_owner(empty, f"alter table {TABLE} drop constraint company_workspace_connectors_company_pk_foreign")
+    upgrade(server, DATABASE)
+    keys = "select bool_and(convalidated), count(*) from pg_constraint where conrelid = %s::regclass and contype = 'f'"
+    assert empty.execute(keys, (TABLE,)).fetchone() == (True, 2)
 
 
 def test_schemas_that_a_dba_made_do_for_a_deployer_that_may_make_none(
