@@ -133,7 +133,8 @@ def run_online() -> None:
                 connection.commit()
                 return
             steps = list(here.opts["fn"](heads, here))
-            if steps and steps[0].info.is_migration and not heads and connection.exec_driver_sql(INSIDE).scalar():
+            inside = steps and steps[0].info.is_migration and not heads and connection.exec_driver_sql(INSIDE).scalar()
+            if inside and not here.get_current_heads():  # asked again: another deployer may have begun meanwhile
                 raise RefusedError("a host's own Alembic has these revisions here; nothing was changed: use that")
             connection.rollback()
             if steps or here.purge:
