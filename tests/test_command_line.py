@@ -294,10 +294,8 @@ def test_the_first_error_is_named_with_its_revision_and_its_file(
 def test_a_schema_of_another_owner_is_named(run: Run, server: Server, empty: psycopg.Connection) -> None:
     empty.execute("create schema tenancy")
     found = run("upgrade", url=server.url("provenance_empty"))
-    assert found.code == cli.FAILED
-    assert (
-        "permission denied for schema tenancy; log in as the tables' owner; a deployer also needs CREATE" in found.err
-    )
+    assert found.code == cli.REFUSED
+    assert "right to use schema tenancy: found none" in found.err
 
 
 def test_without_a_right_on_the_database_nothing_is_left(run: Run, server: Server, empty: psycopg.Connection) -> None:
