@@ -11,7 +11,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -22,10 +22,9 @@ from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from psycopg.sql import Literal
 
 from connector_provenance.migrations import contract, sqlfile
-from connector_provenance.migrations.database import FailedError, RefusedError, Run, parameters
+from connector_provenance.migrations.database import INSIDE, FailedError, RefusedError, Run, parameters
 
 DONE, BEHIND, DRIFT, LOCKED, FAILED, REFUSED, AHEAD = range(7)
 NAME = "connector-provenance"
@@ -193,7 +192,8 @@ def examine(options: argparse.Namespace, config: Config, outcome: Outcome) -> No
     upto = names.index(script.get_revision(options.revision).revision)
 
     def answer(heads: tuple[str, ...], here: Any) -> list[Any]:
-        missing = steps[names.index(heads[0] if heads else None) : upto]
+        inside = not heads and here.connection.exec_driver_sql(INSIDE).scalar()
+        missing = [] if inside else steps[names.index(heads[0] if heads else None) : upto]
         outcome.pending = [{"revision": step.revision, "summary": step.doc} for step in missing]
         if options.command == "plan":
             outcome.answer["plan"] = contract.plan(step.revision for step in missing)
@@ -206,7 +206,8 @@ def examine(options: argparse.Namespace, config: Config, outcome: Outcome) -> No
                 f"behind: at {', '.join(heads) or 'base'}, not {outcome.head}; pending:",
             )
         else:
-            outcome.message = "verified: the database is what the contract says"
+            whose = "; the revisions are in a host's own Alembic" if inside else ""
+            outcome.message = f"verified: the database is what the contract says{whose}"
             found = contract.verify(here.connection, rows=options.command == "verify")
             outcome.weigh(found, DRIFT, "drift: the database is not what the contract says")
             if options.mend:
@@ -238,7 +239,7 @@ def script_of(span: str) -> str:
 
 def roles_of(deployer: str) -> str:
     """Return what a DBA runs, as often as it takes, for a deployer that may not create roles."""
-    named = f"set connector_provenance.deployer = {Literal(deployer).as_string()};\n"
+    named = f"set connector_provenance.deployer = {contract.quote(deployer)};\n"
     return "\\set ON_ERROR_STOP on\n" + named + sqlfile.read("sql/roles.sql")
 
 
@@ -285,7 +286,9 @@ def report(outcome: Outcome, output: Output) -> None:
     name = outcome.database or NAME
     for warning in outcome.warnings:
         complain(f"warning: {warning}", name)
-    lines = [outcome.message, *(each["text"] for each in outcome.differences)]
+    lines = [outcome.message]
+    for each in outcome.differences:
+        lines += [each["text"], *(f"    {line}" for line in (each["mend"] or "").splitlines())]
     if outcome.code == BEHIND:
         lines += [f"{each['revision']}  {each['summary']}" for each in outcome.pending]
     if outcome.code or "mend" in outcome.answer:
@@ -314,6 +317,19 @@ def outcomes_of(arguments: list[str], output: Output) -> Iterator[Outcome]:
                 return
 
 
+def summarize(outcomes: list[Outcome], output: Output, *, as_json: bool) -> int:
+    """Print the JSON document, or a line on several databases, and return the highest exit code."""
+    code = max((outcome.code for outcome in outcomes), default=DONE)
+    failed = [outcome.database for outcome in outcomes if outcome.code]
+    if as_json and outcomes:
+        document = {"code": code, "databases": [asdict(outcome) for outcome in outcomes]}
+        output.write(json.dumps(document, indent=2) + "\n")
+    elif len(outcomes) > 1:
+        names = f"; not done: {', '.join(failed)}" if failed else ""
+        output.write(f"{len(outcomes) - len(failed)} of {len(outcomes)} databases done{names}\n")
+    return code
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command on each database.
 
@@ -322,24 +338,18 @@ def main(arguments: list[str] | None = None) -> int:
     """
     output, outcomes = Output(), []
     arguments = sys.argv[1:] if arguments is None else arguments
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C, which psycopg passes on to the server
-            signal.signal(number, signal.default_int_handler)
-    try:
-        for outcome in outcomes_of(arguments, output):
-            outcomes.append(outcome)
-            if "--json" not in arguments:
-                report(outcome, output)
-        code = max((outcome.code for outcome in outcomes), default=DONE)
-        failed = [outcome.database for outcome in outcomes if outcome.code]
-        if "--json" in arguments and outcomes:
-            document = {"code": code, "databases": [asdict(outcome) for outcome in outcomes]}
-            output.write(json.dumps(document, indent=2) + "\n")
-        elif len(outcomes) > 1:
-            names = f"; not done: {', '.join(failed)}" if failed else ""
-            output.write(f"{len(outcomes) - len(failed)} of {len(outcomes)} databases done{names}\n")
-    except KeyboardInterrupt:
-        code = complain("interrupted")
+    with ExitStack() as stack:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C, which psycopg passes on to the server
+                stack.callback(signal.signal, number, signal.signal(number, signal.default_int_handler))
+        try:
+            for outcome in outcomes_of(arguments, output):
+                outcomes.append(outcome)
+                if "--json" not in arguments:
+                    report(outcome, output)
+            code = summarize(outcomes, output, as_json="--json" in arguments)
+        except KeyboardInterrupt:
+            code = complain("interrupted")
     return complain(f"standard output: {output.failure}") if output.failure else code
 
 

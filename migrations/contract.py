@@ -171,7 +171,8 @@ c.definition as wanted,
 case when f.object like 'grant usage on schema %' then 'warning' else 'drift' end as severity
 from (
     -- Of triggers, policies and grants none may be there, not even ours.
-    select k.* from contract as k where k.only_with is null and k.section not in ('50_triggers', '60_policies', '80_privileges')
+    select k.* from contract as k
+    where k.only_with is null and k.section not in ('50_triggers', '60_policies', '80_privileges')
 ) as c
 full join found as f on c.object = f.object
 where
@@ -181,7 +182,9 @@ where
     and case
         when f.object is not null then
             (c.object is not null or not coalesce(f.lenient, false) or f.object in (select k.object from contract as k))
-            and (f.thing is not null or f.section not in ('10_objects', '80_privileges') or f.object ~ ' inherits from ')
+            and (
+                f.thing is not null or f.section not in ('10_objects', '80_privileges') or f.object ~ ' inherits from '
+            )
             and f.object !~ '^(schema |grant (delete|truncate) on .* to its owner$)'
         when c.object like 'sequence %' then
             to_regclass(substr(c.object, 10)) is not null and exists (select from scope as s where s.part = 'junction')
@@ -189,7 +192,10 @@ where
         else exists (
             select from scope as s
             where
-                ('column ' || s.relation::regclass = regexp_replace(c.object, '\.\w+$', '') and not (s.lacks_id and c.object ~ '\.id$'))
+                (
+                    'column ' || s.relation::regclass = regexp_replace(c.object, '\.\w+$', '')
+                    and not (s.lacks_id and c.object ~ '\.id$')
+                )
                 or (
                     c.section = '30_constraints' and c.object ~ (' on ' || s.relation::regclass || '$')
                     and c.definition !~ '^FOREIGN KEY' and not (s.lacks_id and c.definition = 'UNIQUE (id)')
@@ -203,8 +209,8 @@ union all
 def preflight(connection: sa.Connection) -> list[Difference]:
     """Compare what a database has before this package manages it with the contract.
 
-    Reads the catalog and, where that is as it should be, the rows of an adopted table; writes nothing, so that a standby can
-    be asked too.
+    Reads the catalog and, where that is as it should be, the rows of an adopted table; writes nothing, so that a
+    standby can be asked too.
 
     :return: what differs, with what mends it; a difference whose severity is ``warning`` refuses nothing.
     """
@@ -226,8 +232,10 @@ def preflight(connection: sa.Connection) -> list[Difference]:
     if not needed:
         return []
     lines = ",\n".join(fact.line() for fact in needed)
-    query = f"with\n{found(lines, 'preflight_scope.sql.in', '7|91|92|97')}\n\n{PREFLIGHT}{sqlfile.read('sql/preflight.sql')}"
-    differences = [Difference(*row[:4], severity=row[4]) for row in _select(connection, f"{query}order by 1, 2")]
+    checks = found(lines, "preflight_scope.sql.in", "7|91|92|97")
+    query = f"with\n{checks}\n\n{PREFLIGHT}{sqlfile.read('sql/preflight.sql')}order by 1, 2"
+    rows = _select(connection, query)
+    differences = [Difference(row[0], row[1], row[2], row[3], severity=row[4]) for row in rows]
     if all(each.severity == "warning" for each in differences):
         hidden = " ".join(each.object for each in differences)
         differences += [each for fact in needed for each in _rows(connection, fact, needed, hidden)]
@@ -249,7 +257,10 @@ def _rows(connection: sa.Connection, fact: Fact, needed: list[Fact], hidden: str
         if junction[1] in each.object
     )
     (first, parent), (second, other) = (key.groups() for key in keys if key)
-    rows = f"from {junction[1]} as j left join {parent} as a on a.pk = j.{first} left join {other} as b on b.pk = j.{second}"
+    rows = (
+        f"from {junction[1]} as j left join {parent} as a on a.pk = j.{first}"
+        f" left join {other} as b on b.pk = j.{second}"
+    )
     for what, where in (
         (f"without a row of {parent} or {other}", "a.pk is null or b.pk is null"),
         ("whose two parents differ in workspace", "a.workspace_pk <> b.workspace_pk"),
@@ -261,7 +272,7 @@ def _rows(connection: sa.Connection, fact: Fact, needed: list[Fact], hidden: str
 
 
 def _is_of(thing: str, name: str) -> bool:
-    """Return whether an object of the contract is, or belongs to, one that is managed: a junction has its functions too."""
+    """Return whether an object of the contract is, or belongs to, one that is managed, functions too."""
     if (
         name.endswith("_workspace_connectors")
         and thing.startswith("function ")

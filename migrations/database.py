@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
+from textwrap import indent
 from typing import Any, ClassVar, Self
 
 import psycopg
@@ -21,6 +22,9 @@ from connector_provenance.migrations import sqlfile
 ADVISORY_LOCK = 0x636F_6E6E  # "conn": one deployer at a time in each database; sql/script.sql spells the number out
 POLL = 0.2  # seconds between two looks at who is in the way
 REPEAT = 30.0  # seconds after which whoever still waits says so again
+
+INSIDE = "select to_regclass('tenancy.managed_objects') is not null"
+"""Whether the revisions are here; where there is no version table of ours, in a host's own Alembic."""
 
 HOST = r"(?:\[[\da-fA-F:.]+\]|[^@:/?,\[\]]*)(?::\d*)?"
 PARAMETER = r"\w+=[^@&]*"
@@ -70,7 +74,8 @@ class RefusedError(FailedError):
     def __init__(self, message: str, reasons: Sequence[Any] = ()) -> None:
         """Keep the ``reasons``: each a ``contract.Difference``."""
         self.reasons = list(reasons)
-        super().__init__("\n".join([message, *(f"  {reason.text()}" for reason in reasons)]))
+        told = [f"  {reason.text()}\n{indent(reason.mend or '', ' ' * 6)}".rstrip() for reason in reasons]
+        super().__init__("\n".join([message, *told]))
 
 
 class AheadError(FailedError):

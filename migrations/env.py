@@ -16,6 +16,7 @@ from psycopg.errors import DeadlockDetected, LockNotAvailable, QueryCanceled
 from connector_provenance.migrations import contract, sqlfile
 from connector_provenance.migrations.database import (
     ADVISORY_LOCK,
+    INSIDE,
     AheadError,
     FailedError,
     LockNotObtainedError,
@@ -132,6 +133,8 @@ def run_online() -> None:
                 connection.commit()
                 return
             steps = list(here.opts["fn"](heads, here))
+            if steps and steps[0].info.is_migration and not heads and connection.exec_driver_sql(INSIDE).scalar():
+                raise RefusedError("a host's own Alembic has these revisions here; nothing was changed: use that")
             connection.rollback()
             if steps or here.purge:
                 refuse_pooler(connection)

@@ -5,7 +5,7 @@ tables' owner, and what rewrites a table, locks it for long, narrows something o
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import sqlalchemy as sa
@@ -37,13 +37,20 @@ USING = (
 """Type wanted, types that can be converted to it, how, and what to say; a type without time zone has lost its zone."""
 
 
-def add(connection: sa.Connection, differences: Iterable[Difference]) -> list[Difference]:
+def add(connection: sa.Connection, differences: Sequence[Difference]) -> list[Difference]:
     """Return the differences with what mends each.
 
     :param connection: set up as for the preflight's own query, so that names are printed as there.
     """
     there = {thing: size for thing, size in connection.execute(THERE)}
-    return [replace(each, mend="\n".join(_lines(each, there)) or None) for each in differences]
+    found = {(each.object.partition(" on ")[2], each.found) for each in differences if each.wanted is None}
+    # A key that is there under another name is renamed, so it is not missing.
+    renamed = (each.found is None and (each.object.partition(" on ")[2], each.wanted) in found for each in differences)
+    return [
+        replace(each, mend="\n".join(_lines(each, there)) or None)
+        for each, skip in zip(differences, renamed, strict=True)
+        if not skip
+    ]
 
 
 def _lines(difference: Difference, there: Mapping[str, str]) -> Iterator[str]:
@@ -73,7 +80,7 @@ def _lines(difference: Difference, there: Mapping[str, str]) -> Iterator[str]:
             yield "-- as a role administrator, or a superuser:"
             yield f"alter role {name} {' '.join(f'no{attribute}' for attribute in lost)};"
         case "right":
-            yield from _right(name, wanted.removeprefix("held by "))
+            yield from _right(name.removeprefix("to "), wanted.removeprefix("held by "))
         case "table" if found.startswith("unlogged"):
             yield f"-- rewrites {name} ({there[difference.object]}) under ACCESS EXCLUSIVE"
             yield f"alter table {name} set logged;"
@@ -107,12 +114,13 @@ def _lines(difference: Difference, there: Mapping[str, str]) -> Iterator[str]:
             else:
                 yield "-- make what they refer to, or delete them"
         case "view":
+            yield from ["-- as its owner:"] * name.startswith("of ")
             yield f"alter view {name.removeprefix('of ')} set (security_invoker = true); -- it then shows what its reader may see"
         case "materialized" if difference.severity == "warning":
             yield "-- have it owned, and refreshed, by a member of hasura_service, or drop it"
         case "materialized" | "definer":
             users = found.rpartition(" to ")[2]
-            yield f"-- {users} can use it no longer"
+            yield f"-- as its owner: {users} can use it no longer"
             what = name.removeprefix("view of ").replace("function of ", "function ")
             yield f"revoke all on {what} from {users};"
 

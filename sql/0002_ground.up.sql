@@ -8,7 +8,13 @@ call tenancy.manage('table', 'core_api.workspaces', 'core_api.workspace_connecto
 call tenancy.manage('index', 'core_api.workspace_connectors_workspace_pk_pk_unique');
 call tenancy.manage('type', 'core_api.direction_enum');
 
-create schema if not exists core_api;
+do $$
+begin
+    if tenancy.created('schema', 'core_api') then
+        create schema core_api;
+    end if;
+end
+$$;
 
 create table if not exists core_api.workspaces (
     pk serial,

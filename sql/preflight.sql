@@ -10,7 +10,7 @@ select
 from (select k.thing, substr(k.thing, 7) as name from managed as k where k.thing like 'table %') as m
 where coalesce(to_regclass(m.name)::oid, to_regtype(m.name)::oid) is not null and m.thing not in (select s.thing from scope as s)
 union all
-select '10_objects', 'name ' || c.oid::regclass, coalesce(pg_get_indexdef(i.indexrelid), 'another object'), 'free, or what it says', 'drift'
+select '10_objects', 'name ' || c.oid::regclass, coalesce(pg_get_indexdef(i.indexrelid), (pg_identify_object('pg_class'::regclass, c.oid, 0)).type), 'free, or what it says', 'drift'
 from managed as m
 inner join pg_catalog.pg_class as c
     on c.oid::regclass::text ~ (substr(m.thing, 7) || '_(pkey|pk_seq|\w*id_unique|workspace_pk_pk_unique|(\w+_pk|page|purge)_index)$')
@@ -26,11 +26,12 @@ where
         else true
     end
 union all
-select distinct '10_objects', 'table ' || r.name, null, 'there, as ' || s.relation::regclass || ' refers to it', 'drift'
+select '10_objects', 'table ' || r.name, null, 'there, as it is what these refer to: ' || string_agg(distinct s.thing, ', '), 'drift'
 from scope as s
 inner join contract as k on k.object ~ (' ' || s.relation::regclass || '(\.\w+)?$')
 cross join substring(k.definition, '(?i)references (core_api\.\w+)') as r (name)
 where to_regclass(r.name) is null and r.name is not null
+group by r.name
 union all
 select '70_functions', 'function ' || p.oid::regprocedure, 'another of this name', null, 'drift'
 from pg_catalog.pg_proc as p

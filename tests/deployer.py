@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from typing import Any
 
 import psycopg
@@ -14,6 +15,7 @@ from alembic.script import ScriptDirectory
 from helpers import SEED, scalar, wait_until
 from servers import DEPLOYER, Server, give_to_deployer, join_groups
 
+from connector_provenance.migrations import cli
 from connector_provenance.migrations.database import Run
 from connector_provenance.migrations.sqlfile import ROOT
 
@@ -31,6 +33,14 @@ REVISIONS: list[str] = [
     script.revision for script in reversed(list(ScriptDirectory.from_config(alembic_config("")).walk_revisions()))
 ]
 """All of them, the first one first."""
+
+
+def run(server: Server, dbname: str, *arguments: str) -> str:
+    """Run the command line in this process and return what it complains about."""
+    complaints = io.StringIO()
+    with redirect_stdout(io.StringIO()), redirect_stderr(complaints):
+        cli.main(["--database-url", server.url(dbname), *arguments])
+    return complaints.getvalue()
 
 
 def upgrade(server: Server, dbname: str, revision: str = "head", user: str = DEPLOYER) -> str:

@@ -181,6 +181,19 @@ ORPHANS = ADOPTED.but(
     mendable=False,
 )
 
+# What a downgrade does not give back as it was
+
+PREPARED = Host(
+    "schemas that a DBA made",
+    superuser=f"create schema core_api authorization {DEPLOYER}; create schema tenancy authorization {DEPLOYER};"
+    f"alter database DATABASE owner to postgres; revoke create on database DATABASE from {DEPLOYER}",
+)
+GRANTED = ADOPTED.but(
+    "grants on the schema that are ours too",
+    "grant usage on schema core_api to hasura_service",
+    warned=("grant usage on schema core_api to hasura_service",),
+)
+
 INVOKED = "create function public.host() returns trigger language plpgsql as 'begin return new; end';"
 
 HOSTS = (
@@ -291,17 +304,7 @@ HOSTS = (
         f"grant usage, create on schema core_api to {DEPLOYER} with grant option",
     ),
     ADOPTED.but("an enum of another role", superuser="alter type core_api.direction_enum owner to outsider_login"),
-    Host(
-        "schemas that a DBA made",
-        superuser=f"create schema core_api authorization {DEPLOYER}; create schema tenancy authorization {DEPLOYER};"
-        "alter database DATABASE owner to postgres",
-    ),
     ADOPTED.but("grants on the schema", "grant usage on schema core_api to outsider_login, public"),
-    ADOPTED.but(
-        "grants on the schema that are ours too",
-        "grant usage on schema core_api to hasura_service",
-        warned=("grant usage on schema core_api to hasura_service",),
-    ),
     ADOPTED.but(
         "default privileges that would open what is created",
         "alter default privileges grant all on tables to public; alter default privileges grant all on sequences to public;"
@@ -353,8 +356,8 @@ HOSTS = (
     Host(
         "a foreign table named companies",
         superuser="create foreign data wrapper host; create server host foreign data wrapper host;"
-        "create schema core_api; create foreign table core_api.companies (pk int) server host",
-        refused=("right to use schema core_api",),
+        f"create schema core_api authorization {DEPLOYER}; create foreign table core_api.companies (pk int) server host",
+        refused=("table core_api.companies",),
         mendable=False,
     ),
     PARENTS.but(
@@ -414,7 +417,11 @@ HOSTS = (
         mendable=False,
     ),
     ADOPTED.but(
-        "a schema tenancy of another role", "", "schema tenancy", mendable=False, superuser="create schema tenancy"
+        "a schema tenancy of another role",
+        "",
+        "right to use schema tenancy",
+        mendable=False,
+        superuser="create schema tenancy",
     ),
     # Refused for rights
     ADOPTED.but(
@@ -732,7 +739,12 @@ HOSTS = (
         "grant select (pk) on table core_api.companies to tenancy_definer",
         "grant select on table TABLE to workspace_member",
     ),
-    ADOPTED.but("an unlogged table", "alter table TABLE set unlogged", "table TABLE"),
+    ADOPTED.but(
+        "an unlogged table",
+        "alter table TABLE set unlogged",
+        "sequence core_api.company_workspace_connectors_pk_seq",
+        "table TABLE",
+    ),
     ADOPTED.but(
         "a child",
         "create table core_api.child () inherits (TABLE)",

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -117,7 +118,7 @@ def operator(clone: psycopg.Connection, server: Server, tmp_path: Path) -> Itera
         clone.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(role)))
 
 
-def rows(connection: psycopg.Connection) -> list[tuple[object, ...]]:
+def rows(connection: psycopg.Connection) -> list[tuple[Any, ...]]:
     return connection.execute(ROWS).fetchall()
 
 
@@ -665,7 +666,7 @@ def test_a_subscriber_gets_every_row_and_every_change_without_a_superuser(stream
 
 def test_a_subscriber_outside_hasura_service_misses_what_was_there_before(streaming: SourceAndTarget) -> None:
     operator, target = streaming
-    urls = {"OTHER_URL": target.url("restored"), "CDC_URL": operator.server.url("product", "cdc")}
+    urls: dict[str, Any] = {"OTHER_URL": target.url("restored"), "CDC_URL": operator.server.url("product", "cdc")}
     with operator.connect() as source, psycopg.connect(target.conninfo("restored"), autocommit=True) as copy:
         mistaken = COMMANDS["Read elsewhere"][1].replace("hasura_service", "workspace_member")
         operator.type(mistaken, COMMANDS["Read elsewhere"][2], **urls)

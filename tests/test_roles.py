@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from deployer import command_line, wait_until_it_waits
+from deployer import command_line, run, wait_until_it_waits
 from psycopg import sql
-from servers import DEPLOYER, GROUPS, Server
+from servers import DEPLOYER, GROUPS, Server, psql
 
 pytestmark = pytest.mark.usefixtures("no_group_roles")
 
@@ -14,12 +14,6 @@ pytestmark = pytest.mark.usefixtures("no_group_roles")
 def roles(connection: psycopg.Connection) -> set[str]:
     found = connection.execute("select rolname from pg_roles where rolname = any(%s)", (list(GROUPS),)).fetchall()
     return {name for (name,) in found}
-
-
-def run(server: Server, dbname: str, *arguments: str) -> str:
-    process = command_line(server, dbname, *arguments)
-    _, errors = process.communicate(timeout=60)
-    return errors
 
 
 def test_the_roles_come_and_go_with_the_schema(server: Server, empty: psycopg.Connection) -> None:
@@ -69,7 +63,7 @@ def test_two_databases_of_a_cluster_may_create_the_roles_at_the_same_moment(
         blocker.rollback()
     for process in both:
         _, errors = process.communicate(timeout=60)
-        assert (process.returncode, errors) == (0, "")
+        assert process.returncode == 0, errors
     assert roles(empty) == set(GROUPS)
     for dbname in ("provenance_empty", "provenance_second"):
         run(server, dbname, "downgrade", "base")
@@ -99,7 +93,7 @@ def test_a_dangerous_role_is_refused_with_what_mends_it(
 ) -> None:
     empty.execute(sql.SQL("create role workspace_member {}").format(sql.SQL(attribute)))
     message = run(server, "provenance_empty", "upgrade")
-    assert "role workspace_member " in message
+    assert "workspace_member: found" in message
     assert mend in message
     assert empty.execute("select to_regnamespace('tenancy')").fetchone() == (None,), "nothing was changed"
     assert roles(empty) == {"workspace_member"}
@@ -118,9 +112,7 @@ def test_a_deployer_that_may_not_create_roles_is_told_what_a_dba_must_run(
     server: Server, empty: psycopg.Connection
 ) -> None:
     message = run(server, "provenance_empty", "upgrade")
-    for group in GROUPS:
-        assert f"create role {group} nologin;" in message
-    assert f"grant tenancy_definer to {DEPLOYER}" in message
+    assert f"connector-provenance sql --roles {DEPLOYER}" in message
     assert empty.execute("select to_regnamespace('tenancy')").fetchone() == (None,), "nothing was changed"
 
 
@@ -128,9 +120,8 @@ def test_a_deployer_that_may_not_create_roles_is_told_what_a_dba_must_run(
 def test_a_deployer_that_may_not_create_roles_can_do_everything_once_a_dba_made_them(
     server: Server, empty: psycopg.Connection
 ) -> None:
-    process = command_line(server, "provenance_empty", "sql", "--roles", DEPLOYER)
-    script, _ = process.communicate()
-    empty.execute(script)
+    script, _ = command_line(server, "provenance_empty", "sql", "--roles", DEPLOYER).communicate()
+    psql(server, "provenance_empty", script, user=None)
     assert run(server, "provenance_empty", "upgrade") == ""
     if empty.info.server_version < 160000:
         empty.execute(f"revoke tenancy_definer from {DEPLOYER}")
