@@ -124,7 +124,13 @@ def run_online() -> None:
             configure(connection=connection)
             here = context.get_context()
             # stamp --purge: whatever the version table says, it is thrown away
-            heads = () if here.purge else here.get_current_heads()
+            try:
+                heads = () if here.purge else here.get_current_heads()
+            except sa.exc.ProgrammingError:
+                connection.rollback()
+                if here.opts.get("destination_rev") is not None:
+                    refuse_host(connection)  # a schema tenancy of somebody else's
+                raise
             run.revision = ", ".join(sorted(heads)) or None
             refuse_unknown(heads)
             if here.opts.get("destination_rev") is None:
@@ -143,6 +149,15 @@ def run_online() -> None:
     except sa.exc.DBAPIError as error:
         files = [f" ({file})" for file in error.detail]
         raise FailedError("".join([run.doing or "", *files, ": " * bool(run.doing), message_of(error)])) from error
+
+
+def refuse_host(connection: sa.Connection) -> None:
+    """Make sure that what is there can be adopted.
+
+    :raises RefusedError: with everything that differs from the contract, and what mends it.
+    """
+    if reasons := [found for found in contract.preflight(connection) if found.severity != "warning"]:
+        raise RefusedError("refused by the preflight; nothing was changed", reasons)
 
 
 def refuse_unknown(heads: Iterable[str]) -> None:
@@ -171,8 +186,7 @@ def migrate(run: Run, connection: sa.Connection, other: sa.Connection, steps_of:
     steps = list(steps_of(() if here.purge else here.get_current_heads(), here))
     if any(step.info.is_upgrade and not step.info.is_stamp for step in steps):
         connection.execute(READING)
-        if reasons := [found for found in contract.preflight(connection) if found.severity != "warning"]:
-            raise RefusedError("refused by the preflight; nothing was changed", reasons)
+        refuse_host(connection)
     may_drop = run.drop_rows or context.get_x_argument(as_dictionary=True).get("drop-rows") == "yes"
     connection.rollback()
 
