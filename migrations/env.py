@@ -124,13 +124,7 @@ def run_online() -> None:
             configure(connection=connection)
             here = context.get_context()
             # stamp --purge: whatever the version table says, it is thrown away
-            try:
-                heads = () if here.purge else here.get_current_heads()
-            except sa.exc.ProgrammingError:
-                connection.rollback()
-                if here.opts.get("destination_rev") is not None:
-                    refuse_host(connection)  # a schema tenancy of somebody else's
-                raise
+            heads = () if here.purge else here.get_current_heads()
             run.revision = ", ".join(sorted(heads)) or None
             refuse_unknown(heads)
             if here.opts.get("destination_rev") is None:
