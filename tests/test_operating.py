@@ -80,6 +80,7 @@ class Operator:
             "DATABASE_URL": server.url(dbname),
             "DBA_URL": server.url(dbname, server.user),
             "WORKSPACE": ACME,
+            "SQL": str(ROOT / "sql"),
         }
         for name, login in (("SYNC", "sync_login"), ("RETENTION", "retention_login"), ("BACKUP", "backup")):
             self.variables[f"{name}_URL"] = server.url(dbname, login)
