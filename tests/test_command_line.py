@@ -217,7 +217,7 @@ STATES = {
     "status of a newer database": (["status"], "ahead", cli.AHEAD, "at 0099_later"),
     "verify of a newer database": (["verify"], "ahead", cli.AHEAD, "at 0099_later"),
     "plan of a newer database": (["plan"], "ahead", cli.AHEAD, "at 0099_later"),
-    "upgrade without privileges": (["upgrade"], "outsider", cli.FAILED, "permission denied for database"),
+    "upgrade without privileges": (["upgrade"], "outsider", cli.REFUSED, "right to create schemas in database"),
     "upgrade of a database that reads": (["upgrade"], "read only", cli.FAILED, "default_transaction_read_only is on"),
     "upgrade under another deployer": (
         ["upgrade", "--lock-wait", "0"],
@@ -347,7 +347,7 @@ def test_every_difference_is_printed_and_what_mends_it_alone_on_standard_output(
     found = contract.Difference("", "table a", "this", "that")
     warning = contract.Difference("", "server", "15.1", "15.18", severity="warning")
     monkeypatch.setattr(contract, "verify", lambda *_, **__: [found, warning])
-    monkeypatch.setattr(contract, "mend", lambda _: "alter table a;\n")
+    monkeypatch.setattr(cli.mend, "statements", lambda _: "alter table a;\n")
     for command in ("status", "verify"):
         result = run(command, url=at_head)
         assert (result.code, result.out) == (cli.DRIFT, "")

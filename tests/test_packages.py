@@ -18,7 +18,7 @@ FOLDERS_IN_THE_WHEEL = ("clients", "docs", "hasura", "migrations", "policies", "
 
 
 def checkout() -> set[str]:
-    """Return the files that Git tracks; in an unpacked source distribution, where there is no Git, all but built ones."""
+    """Return the files that Git tracks; in an unpacked source distribution, all but built ones."""
     if (ROOT / ".git").exists():
         command = ["git", "-c", "safe.directory=*", "ls-files"]
         found = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
