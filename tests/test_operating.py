@@ -80,6 +80,7 @@ class Operator:
             "DATABASE_URL": server.url(dbname),
             "DBA_URL": server.url(dbname, server.user),
             "WORKSPACE": ACME,
+            "SQL": str(ROOT / "sql"),
         }
         for name, login in (("SYNC", "sync_login"), ("RETENTION", "retention_login"), ("BACKUP", "backup")):
             self.variables[f"{name}_URL"] = server.url(dbname, login)
@@ -147,8 +148,10 @@ def test_the_owner_asks_why_a_row_is_hidden_and_sees_none_afterwards(
     deleted = str(scalar(clone, f"select id from {TABLE} where company_pk = 12 and deleted_at is not null"))
     assert "hidden from workspace_member by deleted_at" in operator.run(WHY, ID=deleted)
     assert "company, connector, deleted_at" in operator.run(WHY, ID=deleted, WORKSPACE=GLOBEX)
+    assert "invalid input syntax for type uuid" in operator.run(WHY, ID="17")
     with operator.connect(DEPLOYER) as owner:
         assert rows(owner) == []
+        assert not scalar(owner, "select pg_has_role('hasura_service', 'usage')")
 
 
 def figures(operator: Operator) -> dict[str, str]:
