@@ -2,20 +2,23 @@
 
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import Any
 
 import psycopg
+import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from helpers import SEED, scalar, wait_until
-from servers import DEPLOYER, Server, give_to_deployer, join_groups
+from servers import DEPLOYER, Server, give_to_deployer, join_groups, psql
 
-from connector_provenance.migrations import cli
+from connector_provenance.migrations import cli, contract
 from connector_provenance.migrations.database import Run
 from connector_provenance.migrations.sqlfile import ROOT
 
@@ -33,6 +36,38 @@ REVISIONS: list[str] = [
     script.revision for script in reversed(list(ScriptDirectory.from_config(alembic_config("")).walk_revisions()))
 ]
 """All of them, the first one first."""
+
+
+@contextmanager
+def reading(server: Server, dbname: str) -> Iterator[sa.Connection]:
+    """Connect as the deployer, in a transaction that may not write."""
+    url = server.url(dbname).replace("postgresql:", "postgresql+psycopg:")
+    with sa.create_engine(url, poolclass=sa.NullPool).connect() as connection:
+        connection.execute(sa.text("set transaction read only"))
+        yield connection
+
+
+def preflight(server: Server, dbname: str) -> list[contract.Difference]:
+    """Return what the preflight finds."""
+    with reading(server, dbname) as connection:
+        return contract.preflight(connection)
+
+
+def mend(server: Server, dbname: str, differences: Iterable[contract.Difference]) -> None:
+    """Run what is printed, as psql does: statements as the role that they name, and the output of our own command."""
+    for each in differences:
+        printed = each.mend or ""
+        if command_printed := re.search(r"^-- connector-provenance (.*)$", printed, re.M):
+            with redirect_stdout(io.StringIO()) as output:
+                cli.main(command_printed[1].split())
+            printed += "\n" + output.getvalue()
+        psql(server, dbname, printed, None if printed.startswith("-- as ") else DEPLOYER)
+
+
+def verify(server: Server, dbname: str) -> list[str]:
+    """Return what differs from the contract."""
+    with reading(server, dbname) as connection:
+        return [each.text() for each in contract.verify(connection, rows=True)]
 
 
 def run(server: Server, dbname: str, *arguments: str) -> str:

@@ -6,12 +6,11 @@ from contextlib import contextmanager
 
 import psycopg
 import pytest
-import sqlalchemy as sa
 from alembic.util import CommandError
-from deployer import downgrade, upgrade, version_of
+from deployer import downgrade, mend, preflight, upgrade, verify, version_of
 from helpers import ACME, SEED, force_row, scalar, some
 from hosts import ADOPTED, GRANTED, HOSTS, MIXED, PARENTS, PREPARED, SECURED, TABLE, Host, as_owner
-from servers import DEPLOYER, Server, dump, psql
+from servers import DEPLOYER, Server, dump
 
 from connector_provenance.migrations import cli, contract
 
@@ -36,37 +35,9 @@ def rows(connection: psycopg.Connection) -> list[tuple]:
     return connection.execute(f"select * from {TABLE} order by pk").fetchall() if found else []
 
 
-@contextmanager
-def reading(server: Server) -> Iterator[sa.Connection]:
-    """Connect as the deployer, in a transaction that may not write."""
-    url = server.url(DATABASE).replace("postgresql:", "postgresql+psycopg:")
-    with sa.create_engine(url, poolclass=sa.NullPool).connect() as connection:
-        connection.execute(sa.text("set transaction read only"))
-        yield connection
-
-
-def preflight(server: Server) -> list[contract.Difference]:
-    """Return what the preflight finds."""
-    with reading(server) as connection:
-        return contract.preflight(connection)
-
-
 def objects(differences: Iterable[contract.Difference], severity: str) -> list[str]:
     """Return the names of those that have a severity, sorted."""
     return sorted(each.object for each in differences if each.severity == severity)
-
-
-def mend(server: Server, differences: Iterable[contract.Difference]) -> None:
-    """Run what is printed, as psql does, each as the role that it names."""
-    for each in differences:
-        printed = each.mend or ""
-        psql(server, DATABASE, printed, None if printed.startswith("-- as ") else DEPLOYER)
-
-
-def verify(server: Server) -> list[str]:
-    """Return what differs from the contract."""
-    with reading(server) as connection:
-        return [each.text() for each in contract.verify(connection, rows=True)]
 
 
 # Adopted
@@ -78,11 +49,11 @@ def test_a_host_that_agrees_is_adopted_and_given_back_as_it_was(
 ) -> None:
     with standing(host, empty):
         before, stored = dump(server, DATABASE), rows(empty)
-        found = preflight(server)
+        found = preflight(server, DATABASE)
         assert (objects(found, "drift"), objects(found, "warning")) == ([], sorted(host.warned))
         upgrade(server, DATABASE)
-        assert verify(server) == []
-        assert preflight(server) == []
+        assert verify(server, DATABASE) == []
+        assert preflight(server, DATABASE) == []
         downgrade(server, DATABASE)
         assert dump(server, DATABASE) == before
         assert rows(empty) == stored
@@ -130,9 +101,9 @@ def test_schemas_that_a_dba_made_do_for_a_deployer_that_may_make_none(
     server: Server, empty: psycopg.Connection
 ) -> None:
     PREPARED.build(empty)
-    assert preflight(server) == []
+    assert preflight(server, DATABASE) == []
     upgrade(server, DATABASE)
-    assert verify(server) == []
+    assert verify(server, DATABASE) == []
     downgrade(server, DATABASE)
     assert scalar(empty, "select to_regnamespace('core_api') is not null and to_regnamespace('tenancy') is null")
 
@@ -142,11 +113,11 @@ def test_a_grant_of_ours_that_was_there_is_announced_as_one_that_a_downgrade_rev
 ) -> None:
     GRANTED.build(empty)
     before = dump(server, DATABASE)
-    (warning,) = preflight(server)
+    (warning,) = preflight(server, DATABASE)
     assert (warning.object, warning.severity) == (GRANTED.warned[0], "warning")
     assert warning.mend == "-- a downgrade revokes it: grant it again then"
     upgrade(server, DATABASE)
-    assert verify(server) == []
+    assert verify(server, DATABASE) == []
     downgrade(server, DATABASE)
     as_owner(empty, f"{warning.object}")
     assert dump(server, DATABASE) == before
@@ -165,7 +136,7 @@ def test_a_host_that_differs_is_refused_unchanged_until_what_is_printed_was_run(
 ) -> None:
     with standing(host, empty):
         before, stored = dump(server, DATABASE), rows(empty)
-        found = preflight(server)
+        found = preflight(server, DATABASE)
         assert (objects(found, "drift"), objects(found, "warning")) == (sorted(host.refused), sorted(host.warned))
         with pytest.raises(CommandError, match="refused by the preflight; nothing was changed") as caught:
             upgrade(server, DATABASE)
@@ -178,11 +149,11 @@ def test_a_host_that_differs_is_refused_unchanged_until_what_is_printed_was_run(
         if not host.mendable:
             assert any(line.startswith("--") for line in printed)
             return
-        mend(server, found)
-        assert objects(preflight(server), "drift") == []
+        mend(server, DATABASE, found)
+        assert objects(preflight(server, DATABASE), "drift") == []
         if host.name in ADOPTED_AFTERWARDS:
             upgrade(server, DATABASE)
-            assert verify(server) == []
+            assert verify(server, DATABASE) == []
 
 
 # Rows that span two workspaces
@@ -190,7 +161,7 @@ def test_a_host_that_differs_is_refused_unchanged_until_what_is_printed_was_run(
 
 def test_mixed_rows_are_listed_by_the_query_that_is_printed(server: Server, empty: psycopg.Connection) -> None:
     MIXED.build(empty)
-    (difference,) = preflight(server)
+    (difference,) = preflight(server, DATABASE)
     assert difference.found == "1 whose two parents differ in workspace"
     assert difference.mend
     query = re.search("select .*;", difference.mend)

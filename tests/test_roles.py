@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from deployer import command_line, run, wait_until_it_waits
+from deployer import command_line, mend, preflight, run, verify, wait_until_it_waits
 from psycopg import sql
-from servers import DEPLOYER, GROUPS, Server, psql
+from servers import DEPLOYER, GROUPS, Server
+
+RIGHT = "right to make the group roles, and to hand functions to tenancy_definer"
 
 pytestmark = pytest.mark.usefixtures("no_group_roles")
 
@@ -78,25 +80,33 @@ def test_a_role_that_exists_is_adopted_and_left(server: Server, empty: psycopg.C
 
 
 @pytest.mark.parametrize(
-    ("attribute", "mend"),
+    ("attribute", "difference", "statement"),
     [
-        ("superuser", "nosuperuser"),
-        ("bypassrls", "nobypassrls"),
-        ("createrole", "nocreaterole"),
-        ("replication", "noreplication"),
-        ("login", "nologin"),
-        ("in role pg_read_all_data", "revoke pg_read_all_data from"),
+        *(
+            (attribute, "role workspace_member", f"alter role workspace_member no{attribute};")
+            for attribute in ("superuser", "bypassrls", "createrole", "replication", "login")
+        ),
+        (
+            "in role pg_read_all_data",
+            "grant pg_read_all_data to workspace_member",
+            "revoke pg_read_all_data from workspace_member;",
+        ),
     ],
 )
-def test_a_dangerous_role_is_refused_with_what_mends_it(
-    attribute: str, mend: str, server: Server, empty: psycopg.Connection
+def test_a_dangerous_role_is_refused_until_what_is_printed_was_run(
+    attribute: str, difference: str, statement: str, server: Server, empty: psycopg.Connection
 ) -> None:
     empty.execute(sql.SQL("create role workspace_member {}").format(sql.SQL(attribute)))
-    message = run(server, "provenance_empty", "upgrade")
-    assert "role workspace_member " in message
-    assert mend in message
+    found = {each.object: each for each in preflight(server, "provenance_empty")}
+    assert statement in (found[difference].mend or "")
+    assert difference in run(server, "provenance_empty", "upgrade")
     assert empty.execute("select to_regnamespace('tenancy')").fetchone() == (None,), "nothing was changed"
     assert roles(empty) == {"workspace_member"}
+    mend(server, "provenance_empty", found.values())
+    assert run(server, "provenance_empty", "upgrade") == ""
+    run(server, "provenance_empty", "downgrade", "base")
+    if "tenancy_definer" in roles(empty):
+        empty.execute(f"revoke tenancy_definer from {DEPLOYER}")
 
 
 @pytest.fixture
@@ -108,26 +118,40 @@ def no_createrole(empty: psycopg.Connection) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("no_createrole")
-def test_a_deployer_that_may_not_create_roles_is_told_what_a_dba_must_run(
+def test_a_deployer_that_may_not_create_roles_does_everything_once_a_dba_ran_what_is_printed(
     server: Server, empty: psycopg.Connection
 ) -> None:
-    message = run(server, "provenance_empty", "upgrade")
-    for group in GROUPS:
-        assert f"create role {group} nologin;" in message
-    assert f"grant tenancy_definer to {DEPLOYER}" in message
+    (difference,) = preflight(server, "provenance_empty")
+    assert difference.object == RIGHT
+    assert f"connector-provenance sql --roles {DEPLOYER}" in run(server, "provenance_empty", "upgrade")
     assert empty.execute("select to_regnamespace('tenancy')").fetchone() == (None,), "nothing was changed"
-
-
-@pytest.mark.usefixtures("no_createrole")
-def test_a_deployer_that_may_not_create_roles_can_do_everything_once_a_dba_made_them(
-    server: Server, empty: psycopg.Connection
-) -> None:
-    script, _ = command_line(server, "provenance_empty", "sql", "--roles", DEPLOYER).communicate()
-    psql(server, "provenance_empty", script, user=None)
+    mend(server, "provenance_empty", [difference])
     assert run(server, "provenance_empty", "upgrade") == ""
     if empty.info.server_version < 160000:
+        assert verify(server, "provenance_empty") == [
+            f"right of role {DEPLOYER} to act as tenancy_definer: found granted; the contract says none"
+        ]
         empty.execute(f"revoke tenancy_definer from {DEPLOYER}")
-    assert run(server, "provenance_empty", "verify") == ""
+    assert verify(server, "provenance_empty") == []
     assert run(server, "provenance_empty", "downgrade", "base") == ""
     assert roles(empty) == set(GROUPS)
+    empty.execute(f"revoke tenancy_definer from {DEPLOYER}")
+
+
+@pytest.mark.parametrize("missing", ["tenancy_definer", "workspace_member"])
+def test_a_deployer_needs_more_than_createrole_for_roles_of_another_from_16_on(
+    missing: str, server: Server, empty: psycopg.Connection
+) -> None:
+    run(server, "provenance_empty", "upgrade")
+    run(server, "provenance_empty", "downgrade", "base")
+    empty.execute(f"create role {missing} nologin")
+    found = preflight(server, "provenance_empty")
+    if empty.info.server_version < 160000:
+        assert found == []
+        return
+    assert [each.object for each in found] == [RIGHT]
+    mend(server, "provenance_empty", found)
+    assert run(server, "provenance_empty", "upgrade") == ""
+    assert verify(server, "provenance_empty") == []
+    run(server, "provenance_empty", "downgrade", "base")
     empty.execute(f"revoke tenancy_definer from {DEPLOYER}")
