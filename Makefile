@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PARALLEL := --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test pytest bench bench-upgrade lint format generate
+.PHONY: help up down test pytest bench bench-upgrade bench-purge lint format generate
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -37,6 +37,9 @@ bench: $(VENV)/.ready ## measure against other designs: make bench ROWS=10_000_0
 
 bench-upgrade: $(VENV)/.ready ## adopt a live host of ROWS rows under load and write bench/LIVE_UPGRADE.md (5 minutes)
 	PYTHONPATH=tests $(BIN)/python bench/live_upgrade.py --rows $(or $(ROWS),2000000)
+
+bench-purge: $(VENV)/.ready ## purge a table of ROWS rows while others insert and write bench/PURGE.md (5 minutes)
+	PYTHONPATH=tests $(BIN)/python bench/purge.py --rows $(or $(ROWS),1000000)
 
 lint: $(VENV)/.ready ## check SQL and Python
 	$(BIN)/ruff check .

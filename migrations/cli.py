@@ -11,7 +11,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +22,6 @@ from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from psycopg.sql import Literal
 
 from connector_provenance.migrations import contract, sqlfile
 from connector_provenance.migrations.database import INSIDE, FailedError, RefusedError, Run, parameters
@@ -240,7 +239,7 @@ def script_of(span: str) -> str:
 
 def roles_of(deployer: str) -> str:
     """Return what a DBA runs, as often as it takes, for a deployer that may not create roles."""
-    named = f"set connector_provenance.deployer = {Literal(deployer).as_string()};\n"
+    named = f"set connector_provenance.deployer = {contract.quote(deployer)};\n"
     return "\\set ON_ERROR_STOP on\n" + named + sqlfile.read("sql/roles.sql")
 
 
@@ -318,6 +317,19 @@ def outcomes_of(arguments: list[str], output: Output) -> Iterator[Outcome]:
                 return
 
 
+def summarize(outcomes: list[Outcome], output: Output, *, as_json: bool) -> int:
+    """Print the JSON document, or a line on several databases, and return the highest exit code."""
+    code = max((outcome.code for outcome in outcomes), default=DONE)
+    failed = [outcome.database for outcome in outcomes if outcome.code]
+    if as_json and outcomes:
+        document = {"code": code, "databases": [asdict(outcome) for outcome in outcomes]}
+        output.write(json.dumps(document, indent=2) + "\n")
+    elif len(outcomes) > 1:
+        names = f"; not done: {', '.join(failed)}" if failed else ""
+        output.write(f"{len(outcomes) - len(failed)} of {len(outcomes)} databases done{names}\n")
+    return code
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command on each database.
 
@@ -326,24 +338,18 @@ def main(arguments: list[str] | None = None) -> int:
     """
     output, outcomes = Output(), []
     arguments = sys.argv[1:] if arguments is None else arguments
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C, which psycopg passes on to the server
-            signal.signal(number, signal.default_int_handler)
-    try:
-        for outcome in outcomes_of(arguments, output):
-            outcomes.append(outcome)
-            if "--json" not in arguments:
-                report(outcome, output)
-        code = max((outcome.code for outcome in outcomes), default=DONE)
-        failed = [outcome.database for outcome in outcomes if outcome.code]
-        if "--json" in arguments and outcomes:
-            document = {"code": code, "databases": [asdict(outcome) for outcome in outcomes]}
-            output.write(json.dumps(document, indent=2) + "\n")
-        elif len(outcomes) > 1:
-            names = f"; not done: {', '.join(failed)}" if failed else ""
-            output.write(f"{len(outcomes) - len(failed)} of {len(outcomes)} databases done{names}\n")
-    except KeyboardInterrupt:
-        code = complain("interrupted")
+    with ExitStack() as stack:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C, which psycopg passes on to the server
+                stack.callback(signal.signal, number, signal.signal(number, signal.default_int_handler))
+        try:
+            for outcome in outcomes_of(arguments, output):
+                outcomes.append(outcome)
+                if "--json" not in arguments:
+                    report(outcome, output)
+            code = summarize(outcomes, output, as_json="--json" in arguments)
+        except KeyboardInterrupt:
+            code = complain("interrupted")
     return complain(f"standard output: {output.failure}") if output.failure else code
 
 

@@ -280,7 +280,7 @@ def _is_of(thing: str, name: str) -> bool:
     ):
         return True
     itself = "" if "." in name else r"(?!\.)"  # not every name in the schema
-    return re.search(rf"\b{re.escape(name)}\b{itself}", thing) is not None
+    return re.search(rf"\b{re.escape(name)}(_pk_seq)?\b{itself}", thing) is not None
 
 
 def facts() -> list[Fact]:

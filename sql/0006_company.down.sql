@@ -42,6 +42,7 @@ where
         'core_api.company_workspace_connectors_company_pk_index',
         'core_api.company_workspace_connectors_page_index',
         'core_api.company_workspace_connectors_purge_index',
+        'id on core_api.company_workspace_connectors',
         'company_workspace_connectors_company_pk_foreign on core_api.company_workspace_connectors',
         'company_workspace_connectors_workspace_connector_pk_foreign on core_api.company_workspace_connectors'
     );

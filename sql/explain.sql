@@ -1,4 +1,4 @@
--- Which of privilege, context, company, connector and deleted_at hides a row, by its public id, from a login that names a workspace.
+-- Which of privilege, context, record, connector and deleted_at hides a row, by its public id, from a login that names a workspace.
 -- Run it by psql, as a superuser, or as the owner or a member of pg_read_all_data who is also in hasura_service, because who does not
 -- see every row cannot say why another does not; it then says so. It writes nothing.
 --     psql -v id=… [-v login=…] [-v workspace=…] -f sql/explain.sql "$DATABASE_URL"

@@ -659,14 +659,14 @@ HOSTS = (
     ),
     ADOPTED.but(
         "a foreign key of another name",
-        "alter table TABLE rename constraint company_workspace_connectors_company_pk_foreign to cwc_company",
-        "constraint cwc_company on TABLE",
+        "alter table TABLE rename constraint company_workspace_connectors_company_pk_foreign to host_company",
+        "constraint host_company on TABLE",
     ),
     ADOPTED.but(
         "a foreign key of another name that deletes rows",
         "alter table TABLE drop constraint company_workspace_connectors_company_pk_foreign,"
-        " add constraint cwc_company foreign key (company_pk) references core_api.companies (pk) on delete cascade",
-        "constraint cwc_company on TABLE",
+        " add constraint host_company foreign key (company_pk) references core_api.companies (pk) on delete cascade",
+        "constraint host_company on TABLE",
     ),
     ADOPTED.but(
         "our foreign key with another action",
@@ -677,8 +677,8 @@ HOSTS = (
     ),
     ADOPTED.but(
         "our foreign key beside another",
-        "alter table TABLE add constraint cwc_company foreign key (company_pk) references core_api.companies (pk) on update cascade",
-        "constraint cwc_company on TABLE",
+        "alter table TABLE add constraint host_company foreign key (company_pk) references core_api.companies (pk) on update cascade",
+        "constraint host_company on TABLE",
     ),
     ADOPTED.but(
         "our foreign key, not validated",

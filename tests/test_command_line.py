@@ -217,7 +217,7 @@ STATES = {
     "status of a newer database": (["status"], "ahead", cli.AHEAD, "at 0099_later"),
     "verify of a newer database": (["verify"], "ahead", cli.AHEAD, "at 0099_later"),
     "plan of a newer database": (["plan"], "ahead", cli.AHEAD, "at 0099_later"),
-    "upgrade without privileges": (["upgrade"], "outsider", cli.FAILED, "permission denied for database"),
+    "upgrade without privileges": (["upgrade"], "outsider", cli.REFUSED, "right to create schemas in database"),
     "upgrade of a database that reads": (["upgrade"], "read only", cli.FAILED, "default_transaction_read_only is on"),
     "upgrade under another deployer": (
         ["upgrade", "--lock-wait", "0"],

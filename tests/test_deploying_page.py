@@ -162,7 +162,7 @@ def test_inside_a_hosts_own_alembic_as_printed(
     refused = shell(
         "alembic revision --message mistaken || alembic upgrade head || connector-provenance upgrade", code=5
     )
-    assert refused.count("Multiple head") == 2
+    assert refused.count("FAILED: Multiple head") == 2
     assert "a host's own Alembic has these revisions here; nothing was changed" in refused
 
     output = shell(ask)

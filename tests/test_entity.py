@@ -18,7 +18,7 @@ import yaml
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from deployer import REVISIONS, upgrade
+from deployer import REVISIONS, alembic_config, upgrade
 from helpers import ACME, GLOBEX, SEED, UNKNOWN, Connect, scalar
 from hosts import EMPTY, JUNCTION, RECORD_TYPES, UNFILLED, Host, in_words, parents
 from psycopg import errors
@@ -42,8 +42,10 @@ class Entity(NamedTuple):
     def words(self, text: str) -> str:
         """Return company's text in this one's words."""
         for own, new in (("companies", self.plural), ("company", self.name)):
+            pascal = new.title().replace("_", "")
+            text = re.sub(rf"\b{own}(?=[A-Z])", pascal[0].lower() + pascal[1:], text)
             text = text.replace(f"{own}-", f"{new.replace('_', '-')}-").replace(own, new)
-            text = text.replace(own.upper(), new.upper()).replace(own.title(), new.title().replace("_", ""))
+            text = text.replace(own.upper(), new.upper()).replace(own.title(), pascal)
         return text
 
     @property
@@ -93,9 +95,9 @@ def make_entity(top: Path, *names: str) -> subprocess.CompletedProcess[str]:
 
 
 @contextmanager
-def package(tree: Path) -> Iterator[Config]:
+def package(tree: Path, url: str = "") -> Iterator[Config]:
     """Have this process run the SQL files of the copy; yields Alembic's configuration for its revisions."""
-    config = Config(stdout=StringIO())
+    config = alembic_config(url, stdout=StringIO())
     config.set_main_option("script_location", str(tree / "migrations"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sqlfile, "ROOT", tree)
@@ -104,8 +106,7 @@ def package(tree: Path) -> Iterator[Config]:
 
 def migrate(tree: Path, server: Server, dbname: str, action: Callable[..., None], revision: str) -> None:
     """Upgrade or downgrade by the copy's revisions, as the deployer."""
-    with package(tree) as config:
-        config.attributes["database_url"] = server.url(dbname)
+    with package(tree, server.url(dbname)) as config:
         action(config, revision)
 
 
@@ -450,7 +451,7 @@ def test_siblings_are_taken_down_again_and_leave_what_was_before(
         (("workspace", "rooms"), "not 'workspace'"),
         (("room", "workspaces"), "not 'workspaces'"),
         (("workspace_connector", "plugs"), "not 'workspace_connector'"),
-        (("document", "papers"), "hasura/document_check.json is there already"),
+        (("document", "papers"), "document-page.ts is there already"),
         (("paper", "documents"), "core_api_documents.yaml is there already"),
     ],
 )

@@ -564,10 +564,15 @@ def test_a_standby_answers_like_its_primary(directory: Path, tmp_path: Path) -> 
         command += ["--no-sync", "--pgdata", directory / "standby", "--dbname", primary.conninfo("postgres")]
         shutil.chown(directory, (directory / "primary").owner())
         subprocess.run(command, check=True, user=(directory / "primary").owner(), capture_output=True)
+        for leftover in (directory / "standby").glob(".[sh]*"):  # of the primary, whose sockets are where its data is
+            leftover.unlink()
         with started(directory / "standby") as standby:
             replica = Operator(tmp_path, standby, "product")
-            with replica.connect() as superuser:
-                assert scalar(superuser, "select pg_is_in_recovery()")
+            with operator.connect() as there, replica.connect() as here:
+                assert scalar(here, "select pg_is_in_recovery()")
+                position = scalar(there, "select pg_current_wal_lsn()::text")
+                arrived_here = f"select pg_last_wal_replay_lsn() >= '{position}'"
+                wait_until(lambda: scalar(here, arrived_here), "the standby did not catch up")
             for login in LOGINS:
                 assert seen(replica, login) == seen(operator, login)
             assert replica.run(SEE) == operator.run(SEE)
@@ -714,6 +719,23 @@ def test_a_file_with_another_tenants_id_is_refused_whole(operator: Operator, clo
 def test_a_copy_into_the_table_itself_is_refused(operator: Operator) -> None:
     copy = f"sql \"$SYNC_URL\" --command 'copy {TABLE} (company_pk) from stdin'"
     assert "COPY FROM not supported with row-level security" in operator.type(copy, check=False)
+
+
+# Several databases
+
+
+def test_many_databases_are_one_command_or_many_at_a_time(
+    operator: Operator, empty: psycopg.Connection, second: psycopg.Connection
+) -> None:
+    """docs/scaling.md."""
+    text = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```sh\n(.*?)^```$", text, re.M | re.S)
+    urls = [operator.server.url(connection.info.dbname) for connection in (empty, second)]
+    (operator.directory / "cells.txt").write_text("\n".join(urls))
+    operator.type(block, FIRST_URL=urls[0], SECOND_URL=urls[1])
+    assert version_of(empty) == version_of(second) == REVISIONS[-1]
+    second.execute("drop policy hasura_reads_every_row on core_api.companies")
+    assert "policy hasura_reads_every_row" in operator.type(block.splitlines()[1], check=False)
 
 
 def test_every_command_of_the_page_was_run(request: pytest.FixtureRequest) -> None:
