@@ -23,7 +23,7 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
-from connector_provenance.migrations import contract, sqlfile
+from connector_provenance.migrations import contract, mend, sqlfile
 from connector_provenance.migrations.database import INSIDE, FailedError, RefusedError, Run, parameters
 
 DONE, BEHIND, DRIFT, LOCKED, FAILED, REFUSED, AHEAD = range(7)
@@ -209,9 +209,10 @@ def examine(options: argparse.Namespace, config: Config, outcome: Outcome) -> No
             whose = "; the revisions are in a host's own Alembic" if inside else ""
             outcome.message = f"verified: the database is what the contract says{whose}"
             found = contract.verify(here.connection, rows=options.command == "verify")
+            found = [mend.explained(here.connection, each) for each in found]
             outcome.weigh(found, DRIFT, "drift: the database is not what the contract says")
             if options.mend:
-                outcome.answer["mend"] = contract.mend(here.connection)
+                outcome.answer["mend"] = mend.statements(here.connection)
             elif options.command == "status":
                 outcome.answer.update(contract.status(here.connection))
         return []

@@ -305,14 +305,8 @@ def _select(connection: sa.Connection, text: str) -> list[sa.Row]:
     return list(connection.exec_driver_sql(text.replace("%", "%%")))
 
 
-# Stand-ins until the real ones come.
-
-
-def mend(connection: sa.Connection) -> str:
-    """Return the SQL that leads back to the contract."""
-    return "".join(f"-- {each.text()}\n" for each in differences(connection))
-
-
 def status(connection: sa.Connection) -> dict[str, Any]:
-    """Return figures for a dashboard."""
-    return {}
+    """Return what a dashboard wants of each junction: rows, bytes, the share of its numbers that is used."""
+    text = sqlfile.read("sql/status.sql").rstrip().rstrip(";")
+    rows = [dict(row._mapping) for row in _select(connection, text)]
+    return {"junctions": [{**row, "sequence_share": float(row["sequence_share"])} for row in rows]}

@@ -23,7 +23,10 @@ ADVISORY_LOCK = 0x636F_6E6E  # "conn": one deployer at a time in each database; 
 POLL = 0.2  # seconds between two looks at who is in the way
 REPEAT = 30.0  # seconds after which whoever still waits says so again
 
-INSIDE = "select to_regclass('tenancy.managed_objects') is not null"
+INSIDE = (  # to_regclass() would ask for a right to use the schema
+    "select exists (select from pg_catalog.pg_class where relname = 'managed_objects'"
+    " and relnamespace = pg_catalog.to_regnamespace('tenancy'))"
+)
 """Whether the revisions are here; where there is no version table of ours, in a host's own Alembic."""
 
 HOST = r"(?:\[[\da-fA-F:.]+\]|[^@:/?,\[\]]*)(?::\d*)?"

@@ -145,6 +145,15 @@ def run_online() -> None:
         raise FailedError("".join([run.doing or "", *files, ": " * bool(run.doing), message_of(error)])) from error
 
 
+def refuse_host(connection: sa.Connection) -> None:
+    """Make sure that what is there can be adopted.
+
+    :raises RefusedError: with everything that differs from the contract, and what mends it.
+    """
+    if reasons := [found for found in contract.preflight(connection) if found.severity != "warning"]:
+        raise RefusedError("refused by the preflight; nothing was changed", reasons)
+
+
 def refuse_unknown(heads: Iterable[str]) -> None:
     """Make sure that this package knows the database's revisions.
 
@@ -171,8 +180,7 @@ def migrate(run: Run, connection: sa.Connection, other: sa.Connection, steps_of:
     steps = list(steps_of(() if here.purge else here.get_current_heads(), here))
     if any(step.info.is_upgrade and not step.info.is_stamp for step in steps):
         connection.execute(READING)
-        if reasons := [found for found in contract.preflight(connection) if found.severity != "warning"]:
-            raise RefusedError("refused by the preflight; nothing was changed", reasons)
+        refuse_host(connection)
     may_drop = run.drop_rows or context.get_x_argument(as_dictionary=True).get("drop-rows") == "yes"
     connection.rollback()
 

@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import sqlalchemy as sa
 
@@ -29,7 +30,12 @@ def statements(connection: sa.Connection) -> str:
         for kind, name in DEFINERS.findall(sqlfile.read("sql/verify.sql"))
         if any(re.search(rf"{name.partition('(')[0]}\b", f"{d.object} {d.wanted}") for d in found)
     ]
-    lines = ["\\set ON_ERROR_STOP on", "begin;", "set local search_path = '';", "set local lock_timeout = '500ms';"]
+    lines = [
+        "\\set ON_ERROR_STOP on",
+        "begin;",
+        "set local search_path = pg_catalog, pg_temp;",
+        "set local lock_timeout = '500ms';",
+    ]
     # What belongs to others and the roles themselves first; then, as the deployer, functions before what calls them.
     as_deployer = False
     for difference in sorted(found, key=_order):
@@ -223,6 +229,13 @@ def source(name: str) -> str | None:
     bare = name.partition("(")[0].partition(".")[2]
     files = sorted((sqlfile.ROOT / "sql/functions").glob(f"{bare}_v[0-9][0-9].sql"))
     return files[-1].read_text(encoding="utf-8") if files else None
+
+
+def explained(connection: sa.Connection, difference: Difference) -> Difference:
+    """Return the difference, of a function's body with the lines that differ."""
+    if not (difference.found and difference.wanted and difference.object.startswith("function ")):
+        return difference
+    return replace(difference, mend=body_diff(connection, difference.object.removeprefix("function ")) or None)
 
 
 def body_diff(connection: sa.Connection, name: str) -> str:

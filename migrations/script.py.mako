@@ -1,7 +1,9 @@
 """${message}
 
 Before review: the .up.sql and .down.sql are paired and say what they lock; every object has a comment;
-every permission and every guard has a test with its refusal; sql/schema.sql is regenerated; CHANGELOG names the revision.
+every permission and every guard has a test with its refusal; `make generate` has run; CHANGELOG names the revision.
+A revision of functions alone has no .up.sql: it lists sql/functions/<name>_vNN.sql, one a line, and its .down.sql drops
+what they made, or its downgrade lists the versions before.
 """
 
 from connector_provenance.migrations import sqlfile

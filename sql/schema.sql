@@ -1049,6 +1049,9 @@ CREATE PROCEDURE tenancy.manage(IN kind text, VARIADIC names text[])
                  CASE manage.kind
                      WHEN 'schema'::text THEN (to_regnamespace(n.name) IS NULL)
                      WHEN 'type'::text THEN (to_regtype(n.name) IS NULL)
+                     WHEN 'column'::text THEN (NOT (EXISTS ( SELECT
+                        FROM pg_attribute a
+                       WHERE ((a.attrelid = (to_regclass(split_part(n.name, ' on '::text, 2)))::oid) AND (a.attname = split_part(n.name, ' on '::text, 1)) AND (NOT a.attisdropped)))))
                      WHEN 'constraint'::text THEN (NOT (EXISTS ( SELECT
                         FROM pg_constraint c
                        WHERE ((c.conrelid = (to_regclass(split_part(n.name, ' on '::text, 2)))::oid) AND (c.conname = split_part(n.name, ' on '::text, 1))))))
@@ -1065,7 +1068,7 @@ END;
 
 -- Name: PROCEDURE manage(IN kind text, VARIADIC names text[]); Type: COMMENT; Schema: tenancy; Owner: deployer
 
-COMMENT ON PROCEDURE tenancy.manage(IN kind text, VARIADIC names text[]) IS 'For migrations: notes which of these objects are there already, so that they are adopted and the others created. A constraint is named "c on schema.table".';
+COMMENT ON PROCEDURE tenancy.manage(IN kind text, VARIADIC names text[]) IS 'For migrations: notes which of these objects are there already, so that they are adopted and the others created. A column or constraint is named "c on schema.table".';
 
 -- Name: refuse_company_move(); Type: FUNCTION; Schema: tenancy; Owner: tenancy_definer
 

@@ -347,7 +347,7 @@ def test_every_difference_is_printed_and_what_mends_it_alone_on_standard_output(
     found = contract.Difference("", "table a", "this", "that")
     warning = contract.Difference("", "server", "15.1", "15.18", severity="warning")
     monkeypatch.setattr(contract, "verify", lambda *_, **__: [found, warning])
-    monkeypatch.setattr(contract, "mend", lambda _: "alter table a;\n")
+    monkeypatch.setattr(cli.mend, "statements", lambda _: "alter table a;\n")
     for command in ("status", "verify"):
         result = run(command, url=at_head)
         assert (result.code, result.out) == (cli.DRIFT, "")

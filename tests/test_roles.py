@@ -129,7 +129,7 @@ def test_a_deployer_that_may_not_create_roles_does_everything_once_a_dba_ran_wha
     assert run(server, "provenance_empty", "upgrade") == ""
     if empty.info.server_version < 160000:
         assert verify(server, "provenance_empty") == [
-            f"right of role {DEPLOYER} to act as tenancy_definer: found granted; the contract says none"
+            "right of role the deployer to act as tenancy_definer: found granted; the contract says none"
         ]
         empty.execute(f"revoke tenancy_definer from {DEPLOYER}")
     assert verify(server, "provenance_empty") == []

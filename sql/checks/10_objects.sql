@@ -68,7 +68,7 @@ select
         end,
         -- 15 writes the alias of a single table before its columns, later versions do not.
         'as' || regexp_replace(
-            regexp_replace(pg_get_viewdef(c.oid), case when pg_get_viewdef(c.oid) like '% JOIN %' then '^$' else '\m[a-z]\.' end, '', 'g'),
+            regexp_replace(pg_get_viewdef(c.oid), case when pg_get_viewdef(c.oid) like '% JOIN %' then '^$' else '\m(?!core_api\.|tenancy\.|pg_catalog\.)\w+\.' end, '', 'g'),
             '\s+', ' ', 'g'
         )
     ),
