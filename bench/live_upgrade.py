@@ -203,7 +203,8 @@ class Measured:
     def summary(self) -> str:
         """Return the figures that matter."""
         took, stall = self.end - self.begin, longest(self.transactions, self.begin, self.end, SCRIPTS)
-        return f"""No transaction failed: {len(self.alone) + len(self.transactions):,} in all, {len(self.transactions):,} of them around the upgrade.
+        around = len(self.transactions)
+        return f"""No transaction failed: {len(self.alone) + around:,} in all, {around:,} of them around the upgrade.
 The upgrade took **{took:.1f} s**, the longest stall of a transaction during it was
 **{stall:.0f} ms** (without an upgrade: {longest(self.alone, 0, self.end, SCRIPTS):.0f} ms).
 """
