@@ -35,7 +35,7 @@ pytest: $(VENV)/.ready ## run the tests alone; with TEST_POSTGRES_BIN on servers
 bench: $(VENV)/.ready ## measure against other designs: make bench ROWS=10_000_000; writes bench/REPORT.md
 	@PYTHONPATH=tests $(BIN)/python bench/run.py --rows $(or $(ROWS),1_000_000)
 
-bench-upgrade: $(VENV)/.ready ## adopt a live host of ROWS rows under load and write bench/LIVE_UPGRADE.md (5 minutes)
+bench-upgrade: $(VENV)/.ready ## adopt a live host of ROWS rows under load and write bench/LIVE_UPGRADE.md (10 minutes)
 	PYTHONPATH=tests $(BIN)/python bench/live_upgrade.py --rows $(or $(ROWS),2000000)
 
 bench-purge: $(VENV)/.ready ## purge a table of ROWS rows while others insert and write bench/PURGE.md (5 minutes)

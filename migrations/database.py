@@ -39,7 +39,7 @@ WHO = (
     "select string_agg(format('pid %s (user %s, application %s, query since %s)', pid, usename,"
     " coalesce(nullif(application_name, ''), 'unknown'),"
     " coalesce(query_start::text, 'unknown without pg_read_all_stats')), '; ' order by pid)"
-    " from pg_catalog.pg_stat_activity where pid"
+    " from pg_catalog.pg_stat_activity where pid <> pg_catalog.pg_backend_pid() and pid"
 )
 DEPLOYER = sa.text(
     f"{WHO} in (select pid from pg_catalog.pg_locks where locktype = 'advisory' and granted and classid = 0"  # noqa: S608

@@ -10,10 +10,10 @@ select
 from (select k.thing, substr(k.thing, 7) as name from managed as k where k.thing like 'table %') as m
 where coalesce(to_regclass(m.name)::oid, to_regtype(m.name)::oid) is not null and m.thing not in (select s.thing from scope as s)
 union all
-select '10_objects', 'name ' || c.oid::regclass, coalesce(pg_get_indexdef(i.indexrelid), (pg_identify_object('pg_class'::regclass, c.oid, 0)).type), 'free, or what it says', 'drift'
+select '10_objects', 'name ' || c.oid::regclass, coalesce(pg_get_indexdef(i.indexrelid), (pg_identify_object('pg_class'::regclass, c.oid, 0)).type), 'no other of this name', 'drift'
 from managed as m
 inner join pg_catalog.pg_class as c
-    on c.oid::regclass::text ~ (substr(m.thing, 7) || '_(pkey|pk_seq|\w*id_unique|workspace_pk_pk_unique|(\w+_pk|page|purge)_index)$')
+    on c.oid::regclass::text ~ ('^' || substr(m.thing, 7) || '_(pkey|pk_seq|\w*id_unique|workspace_pk_pk_unique|(\w+_pk|page|purge)_index)$')
 left join pg_catalog.pg_index as i on c.oid = i.indexrelid
 left join scope as s on m.thing = s.thing
 where

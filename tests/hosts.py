@@ -63,6 +63,8 @@ class Host:
     """What a superuser does then; DATABASE stands for the database's name."""
     undo: str = ""
     """What a superuser does when the test is over, so that the cluster is as it was."""
+    since: int = 15
+    """The first version of PostgreSQL that knows it."""
 
     def __str__(self) -> str:
         return self.name
@@ -431,6 +433,12 @@ HOSTS = (
         superuser=f"alter schema core_api owner to outsider_login; grant usage, create on schema core_api to {DEPLOYER}",
     ),
     ADOPTED.but(
+        "a schema that the deployer may not look into",
+        "",
+        "right to use schema core_api",
+        superuser="alter schema core_api owner to outsider_login",
+    ),
+    ADOPTED.but(
         "no right to create a schema",
         "",
         "right to create schemas in database provenance_empty",
@@ -564,6 +572,7 @@ HOSTS = (
         "column TABLE.pk",
         "column TABLE.workspace_connector_pk",
     ),
+    ADOPTED.but("smallint keys", "alter table TABLE alter column company_pk type smallint", "column TABLE.company_pk"),
     ADOPTED.but(
         "moments without a time zone",
         "alter table TABLE alter column deleted_at type timestamp",
@@ -693,6 +702,12 @@ HOSTS = (
         "constraint company_workspace_connectors_company_pk_foreign on TABLE",
     ),
     ADOPTED.but(
+        "a not null that old rows may break",
+        "alter table TABLE add column note text default 'x', add constraint noted not null note not valid",
+        "constraint noted on TABLE",
+        since=18,
+    ),
+    ADOPTED.but(
         "another key that deletes rows",
         "create table core_api.runs (pk serial primary key);"
         "alter table TABLE add column run_pk int constraint run references core_api.runs on delete cascade",
@@ -762,6 +777,13 @@ HOSTS = (
         "",
         "view of core_api.everything",
         superuser=f"create view core_api.everything as select * from {TABLE}; grant select on core_api.everything to outsider_login",
+    ),
+    ADOPTED.but(
+        "a definer function of a superuser's that others may call",
+        "",
+        "definer function of public.everything()",
+        superuser=f"create function public.everything() returns setof {TABLE} language sql security definer"
+        f" as 'select * from {TABLE}'",
     ),
     ADOPTED.but(
         "a copy of every row that others read",
