@@ -1,6 +1,6 @@
 -- 0006: companies, and their provenance rows: which connector a company was pulled from or pushed to, one row for each fact of a sync.
--- locks: SHARE ROW EXCLUSIVE on companies, company_workspace_connectors, workspace_connectors, workspaces
--- A junction without id is locked in ACCESS EXCLUSIVE, for milliseconds, while the column is added.
+-- locks: ACCESS EXCLUSIVE on company_workspace_connectors; SHARE ROW EXCLUSIVE on companies, workspace_connectors, workspaces
+-- ACCESS EXCLUSIVE only where the junction has no id: for milliseconds, while the column is added. SHARE ROW EXCLUSIVE otherwise.
 
 call tenancy.manage('table', 'core_api.companies', 'core_api.company_workspace_connectors');
 call tenancy.manage(

@@ -1,6 +1,6 @@
 -- 0007: ids for old rows without one, the indexes, built, and the foreign keys, validated, while the application reads and writes.
--- locks: SHARE UPDATE EXCLUSIVE on companies, company_workspace_connectors while rows are read; ROW SHARE on workspace_connectors while rows are read
--- A junction without id is locked in ACCESS EXCLUSIVE, for milliseconds, when its ids are all there.
+-- locks: ACCESS EXCLUSIVE on company_workspace_connectors; SHARE UPDATE EXCLUSIVE on companies, company_workspace_connectors while rows are read; ROW SHARE on workspace_connectors while rows are read
+-- ACCESS EXCLUSIVE only where the junction has no id: for milliseconds, when its ids are all there.
 -- Statements between "next" lines run one by one, outside a transaction, as CREATE INDEX CONCURRENTLY demands.
 -- squawk-ignore-file ban-concurrent-index-creation-in-transaction
 

@@ -56,9 +56,9 @@ def rows(clone: psycopg.Connection) -> dict[str, str]:
 @pytest.fixture
 def owner_reads_all(clone: psycopg.Connection, server: Server) -> Iterator[None]:
     """The owner, who takes itself into hasura_service for as long as it asks."""
-    psql(server, clone.info.dbname, f"grant hasura_service to {DEPLOYER}")
+    psql(server, clone.info.dbname, "grant hasura_service to current_user", DEPLOYER)
     yield
-    psql(server, clone.info.dbname, f"revoke hasura_service from {DEPLOYER}")
+    psql(server, clone.info.dbname, "revoke hasura_service from current_user", DEPLOYER)
 
 
 @pytest.fixture

@@ -61,8 +61,8 @@ For the DBA who approves: what each adds to an empty database, changes and remov
 `tests/test_locks.py` measures it with pg_locks on PostgreSQL 15 to 18; whether the applications come before or after.
 
 The locks are the strongest on each relation that existed before, on four hosts: an empty one; the parents and a filled
-table as MikroORM makes it; without foreign keys, parents under policies; and without ids. ACCESS SHARE where no rows
-are read is left out. ACCESS SHARE, ROW SHARE and SHARE UPDATE EXCLUSIVE let an application read and write, and only these
+table as MikroORM makes it; without foreign keys, parents under policies; without ids. ACCESS SHARE where no rows are
+read is left out. ACCESS SHARE, ROW SHARE and SHARE UPDATE EXCLUSIVE let an application read and write, and only these
 are held while rows are read; SHARE ROW EXCLUSIVE lets it read. No lock that stops reads or writes is waited for longer
 than half a second for each table, and once all of a revision's are there they last for milliseconds.
 
