@@ -300,7 +300,8 @@ def _has_tenancy(connection: sa.Connection) -> bool:
 def _select(connection: sa.Connection, text: str) -> list[sa.Row]:
     """Run a SELECT with PostgreSQL printing definitions as the contract does, until the transaction ends."""
     connection.exec_driver_sql(
-        "select set_config('search_path', '', true), set_config('quote_all_identifiers', 'off', true)"
+        "select set_config('search_path', '', true), set_config('quote_all_identifiers', 'off', true),"
+        " set_config('jit', 'off', true)"  # compiling what runs once takes longer than running it
     )
     return list(connection.exec_driver_sql(text.replace("%", "%%")))
 

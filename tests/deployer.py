@@ -119,20 +119,16 @@ def command_line(server: Server, dbname: str, *arguments: str) -> subprocess.Pop
     )
 
 
-def wait_until_it_waits(observer: psycopg.Connection, process: subprocess.Popen[str], behind: int | None = None) -> int:
-    """Return the process id of the deployer's session, as soon as it waits for a lock.
-
-    :param behind: the session that must be among those that hold it.
-    """
+def wait_until_it_waits(observer: psycopg.Connection, process: subprocess.Popen[str], behind: int) -> int:
+    """Return the process id of the deployer's session, as soon as it waits for a lock that ``behind`` holds."""
     query = (
         "select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
-        f" and usename = '{DEPLOYER}' and wait_event_type = 'Lock' and cardinality(pg_blocking_pids(pid)) > 0"
-        " and (%s::integer is null or %s = any(pg_blocking_pids(pid)))"
+        f" and usename = '{DEPLOYER}' and wait_event_type = 'Lock' and %s = any(pg_blocking_pids(pid))"
     )
 
     def waiting() -> tuple[int] | None:
         assert process.poll() is None, process.communicate()
-        return observer.execute(query, (behind, behind)).fetchone()
+        return observer.execute(query, (behind,)).fetchone()
 
     (pid,) = wait_until(waiting, "the deployer never waited for a lock")
     return pid

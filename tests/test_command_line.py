@@ -493,7 +493,7 @@ def test_an_interrupted_upgrade_leaves_nothing_half_done(
     thread.start()
     found = run("upgrade", url=server.url("provenance_empty"))
     thread.join()
-    assert found.code == cli.FAILED
+    assert found.code == cli.FAILED, found.err
     assert f"interrupted in {INDEX}; it is undone\n" in found.err
     assert (scalar(empty, UNFINISHED), version_of(empty)) == (0, "0002_ground")
 

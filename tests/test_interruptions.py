@@ -51,11 +51,11 @@ create event trigger breakpoint on ddl_command_start execute function public.bre
 
 
 @contextmanager
-def locked(server: Server, dbname: str, statement: str) -> Iterator[None]:
-    """Hold the locks that a statement takes."""
+def locked(server: Server, dbname: str, statement: str) -> Iterator[int]:
+    """Hold the locks that a statement takes, in a session whose process id it yields."""
     with psycopg.connect(server.conninfo(dbname)) as blocker:
         blocker.execute(statement)
-        yield
+        yield blocker.info.backend_pid
         blocker.rollback()
 
 
@@ -77,9 +77,9 @@ def test_a_deployer_killed_at_the_end_of_any_revision_leaves_what_the_next_run_c
     ADOPTED.build(empty)
     for before, revision in some(STEPS):
         upgrade(server, "provenance_empty", before)
-        with locked(server, "provenance_empty", f"lock table {VERSION_TABLE} in share row exclusive mode"):
+        with locked(server, "provenance_empty", f"lock table {VERSION_TABLE} in share row exclusive mode") as behind:
             deployer = command_line(server, "provenance_empty", "upgrade")
-            wait_until_it_waits(empty, deployer)
+            wait_until_it_waits(empty, deployer, behind)
             kill(deployer)
         wait_until_gone(empty)
         assert version_of(empty) == before, revision
@@ -97,7 +97,7 @@ def test_a_deployer_killed_between_any_two_revisions_leaves_what_the_next_run_co
         empty.execute(f"alter database provenance_empty set test.breakpoint = '{revision or 'none'}'")
         empty.execute("select pg_advisory_lock(1)")
         deployer = command_line(server, "provenance_empty", "upgrade")
-        wait_until_it_waits(empty, deployer)
+        wait_until_it_waits(empty, deployer, empty.info.backend_pid)
         kill(deployer)
         empty.execute("select pg_advisory_unlock(1)")
         wait_until_gone(empty)
@@ -113,9 +113,9 @@ def test_a_deployer_killed_while_it_compares_changes_nothing(
     server: Server, empty: psycopg.Connection, uninterrupted: Uninterrupted
 ) -> None:
     ADOPTED.build(empty)
-    with locked(server, "provenance_empty", "lock table core_api.companies in access exclusive mode"):
+    with locked(server, "provenance_empty", "lock table core_api.companies in access exclusive mode") as behind:
         deployer = command_line(server, "provenance_empty", "upgrade")
-        wait_until_it_waits(empty, deployer)
+        wait_until_it_waits(empty, deployer, behind)
         kill(deployer)
     wait_until_gone(empty)
     assert version_of(empty) is None
@@ -148,9 +148,9 @@ def test_an_index_build_that_was_interrupted_is_done_again(
     valid = f"select indisvalid from pg_index where indexrelid = to_regclass('core_api.{index}')"
     ADOPTED.build(empty)
     upgrade(server, "provenance_empty", revision)
-    with locked(server, "provenance_empty", f"lock table core_api.{table} in row exclusive mode"):
+    with locked(server, "provenance_empty", f"lock table core_api.{table} in row exclusive mode") as behind:
         deployer = command_line(server, "provenance_empty", "upgrade")
-        orphan = wait_until_it_waits(empty, deployer)
+        orphan = wait_until_it_waits(empty, deployer, behind)
         kill(deployer)
         assert scalar(empty, valid) is False
 
@@ -202,7 +202,7 @@ def test_a_server_that_stops_in_the_middle_of_any_revision_is_completed_after_it
         blocker = psycopg.connect(server.conninfo("provenance_empty"))
         blocker.execute(f"lock table {VERSION_TABLE} in share row exclusive mode")
         deployer = command_line(server, "provenance_empty", "upgrade")
-        wait_until_it_waits(observer, deployer)
+        wait_until_it_waits(observer, deployer, blocker.info.backend_pid)
         stop()
         output, errors = deployer.communicate()
         observer.close()

@@ -61,7 +61,7 @@ def test_two_databases_of_a_cluster_may_create_the_roles_at_the_same_moment(
         blocker.execute("create role workspace_member")
         both = [command_line(server, dbname, "upgrade") for dbname in ("provenance_empty", "provenance_second")]
         for connection, process in zip((empty, second), both, strict=True):
-            wait_until_it_waits(connection, process)
+            wait_until_it_waits(connection, process, blocker.info.backend_pid)
         blocker.rollback()
     for process in both:
         _, errors = process.communicate(timeout=60)
