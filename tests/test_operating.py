@@ -20,6 +20,7 @@ from servers import (
     BIN,
     BIN_15,
     DEPLOYER,
+    FROM_15,
     LOGINS,
     PASSWORD,
     SERVER_BIN,
@@ -37,9 +38,6 @@ PAGE = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
 TABLE = "core_api.company_workspace_connectors"
 ROWS = f"select company_pk, created_at, deleted_at is null from {TABLE} order by pk"
 OLD = "now() - interval '31 days'"
-FROM_15 = pytest.mark.skipif(
-    "TEST_POSTGRES_BIN" in os.environ or not BIN_15.exists(), reason="from 15 in its usual place to the embedded 18"
-)
 
 
 def commands() -> dict[str, list[str]]:
@@ -633,7 +631,7 @@ SourceAndTarget = tuple[Operator, Server]
 @pytest.fixture
 def streaming(directory: Path, tmp_path: Path) -> Iterator[SourceAndTarget]:
     """A source on 15 where that can be had, and a cluster of the embedded version that may subscribe."""
-    programs = SERVER_BIN if "TEST_POSTGRES_BIN" in os.environ or not BIN_15.exists() else BIN_15
+    programs = SERVER_BIN if FROM_15.args[0] else BIN_15
     with (
         published(directory / "source", tmp_path, programs) as operator,
         another_cluster(directory / "target", BIN) as target,
@@ -747,6 +745,6 @@ def test_every_command_of_the_page_was_run(request: pytest.FixtureRequest) -> No
     if {getattr(item, "originalname", item.name) for item in here} != names:
         pytest.skip("only some of the tests were asked for")
     wanted = {(heading, number) for heading, blocks in COMMANDS.items() for number in range(len(blocks))}
-    if "TEST_POSTGRES_BIN" in os.environ or not BIN_15.exists():
+    if FROM_15.args[0]:
         wanted.discard(ADMINISTER)
     assert wanted - run_so_far == set()

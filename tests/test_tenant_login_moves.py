@@ -1,6 +1,5 @@
 """A tenant's login keeps its workspace when the database moves: by dump and restore, and by pg_upgrade."""
 
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,18 @@ import pytest
 from deployer import migrate_and_seed
 from helpers import ACME
 from psycopg import errors, sql
-from servers import BIN, BIN_15, PASSWORD, SERVER_BIN, Server, forget_durability, make_roles, pg_upgrade, started
+from servers import (
+    BIN,
+    BIN_15,
+    FROM_15,
+    PASSWORD,
+    SERVER_BIN,
+    Server,
+    forget_durability,
+    make_roles,
+    pg_upgrade,
+    started,
+)
 
 QUOTED = 'Globex\'s "reports"'
 """A login whose name must be quoted; bound to GLOBEX."""
@@ -93,8 +103,7 @@ def test_a_dump_binds_the_same_logins_in_another_cluster(
         assert not before.items() & after.items(), "every OID is another one: it is the names that moved"
 
 
-@pytest.mark.skipif("TEST_POSTGRES_BIN" in os.environ, reason="from 15 to the embedded 18, whatever else is tested")
-@pytest.mark.skipif(not BIN_15.exists(), reason=f"PostgreSQL 15 is not installed in {BIN_15}")
+@FROM_15
 def test_pg_upgrade_from_15_to_18_keeps_the_bindings(directory: Path) -> None:
     old, new = directory / "15", directory / "18"
     with started(old, BIN_15) as server:

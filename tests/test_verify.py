@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 from deployer import alembic_config, upgrade
-from helpers import Connect, check_generated, scalar
+from helpers import Connect, check_generated, scalar, some
 from hosts import ADOPTED
 from hosts import TABLE as ROWS
 from psycopg import errors, sql
@@ -910,11 +910,10 @@ def test_each_fact_of_the_contract_that_can_be_dropped_is_missed(
         "grant": "revoke {}",
         "comment": "comment {} is null",
     }
-    tried = 0
-    for thing in (fact.object for fact in contract.facts()):
+    things = [fact.object for fact in contract.facts() if fact.object.partition(" ")[0] in removals]
+    assert len(things) > 150
+    for thing in some(things, 40):
         kind, _, name = thing.partition(" ")
-        if kind not in removals:
-            continue
         statement = removals[kind].format(name.replace(" to ", " from ") if kind == "grant" else name)
         statement = statement.replace("the deployer", DEPLOYER)
         with as_superuser.transaction(force_rollback=True):
@@ -923,8 +922,6 @@ def test_each_fact_of_the_contract_that_can_be_dropped_is_missed(
                 statement += f" granted by {DEPLOYER}"
             as_superuser.execute(sql.SQL(statement))
             assert any(found.startswith(f"{thing}: found none") for found in findings(as_superuser)), thing
-        tried += 1
-    assert tried > 150
 
 
 def test_a_hosts_own_triggers_on_a_parent_are_fine(as_superuser: psycopg.Connection) -> None:
@@ -1148,11 +1145,11 @@ MENDED = {
 """Breaks that SQL alone can take back; for the others the script says what a person has to decide."""
 
 
-@pytest.mark.parametrize("statements", MENDED.values(), ids=MENDED.keys())
+@pytest.mark.parametrize("name", some(list(MENDED), 16))
 def test_what_verify_prints_to_mend_leads_back_to_the_contract(
-    statements: str, server: Server, clone: psycopg.Connection
+    name: str, server: Server, clone: psycopg.Connection
 ) -> None:
-    clone.execute(statements)
+    clone.execute(MENDED[name])
     clone.commit()
     try:
         with engine(server, clone.info.dbname, None).connect() as connection:
