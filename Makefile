@@ -2,8 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# Each worker starts a server of its own; the tests about roles, which come first, need one that is untouched.
-PARALLEL := --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+# Each worker starts a server of its own; one of them begins with the tests about roles, which need it untouched.
+PARALLEL := --numprocesses=2 --dist=worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help up down test pytest bench bench-upgrade bench-purge lint format generate

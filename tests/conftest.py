@@ -2,7 +2,6 @@
 
 import os
 import tempfile
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -32,14 +31,8 @@ from servers import (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the tests about roles first: roles belong to the cluster, and the other tests' template creates them.
-
-    Then the files with most tests, so that no worker begins one when the other has nothing left.
-    """
-    tests = Counter(item.path for item in items)
-    items.sort(
-        key=lambda item: ("no_group_roles" not in getattr(item, "fixturenames", ()), -tests[item.path], item.path)
-    )
+    """Run the tests about roles first: roles belong to the cluster, and the other tests' template creates them."""
+    items.sort(key=lambda item: "no_group_roles" not in getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")
