@@ -9,7 +9,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from pytest_postgresql import factories
 
@@ -19,8 +18,8 @@ for module in ("deployer", "helpers", "servers"):
 from deployer import migrate_and_seed
 from helpers import ACME, Connect
 from servers import (
-    GROUPS,
     Server,
+    drop_groups,
     drop_roles,
     forget_durability,
     fresh_server,
@@ -66,13 +65,14 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def no_group_roles(server: Server) -> Iterator[None]:
-    """A cluster in which no migration has created the group roles yet; they are dropped again afterwards."""
+    """A cluster in which no migration has created the group roles yet; they are dropped again afterwards.
+
+    Before, too: what a test left that failed. Where the template is there already PostgreSQL refuses it.
+    """
     with psycopg.connect(server.conninfo("postgres"), autocommit=True) as connection:
-        found = connection.execute("select rolname from pg_roles where rolname = any(%s)", (list(GROUPS),)).fetchall()
-        assert found == [], "the template is there already: these tests have to run first"
+        drop_groups(connection)
         yield
-        for group in GROUPS:
-            connection.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(group)))
+        drop_groups(connection)
 
 
 def load_template(*, host: str, port: int, user: str, dbname: str, password: str | None, **_: Any) -> None:

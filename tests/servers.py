@@ -141,9 +141,16 @@ def make_roles(connection: psycopg.Connection) -> None:
         connection.execute(f"create role {login} login password '{PASSWORD}'")
 
 
+def drop_groups(connection: psycopg.Connection) -> None:
+    """Drop the group roles; fails while a database still uses one."""
+    for role in GROUPS:
+        connection.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(role)))
+
+
 def drop_roles(connection: psycopg.Connection) -> None:
     """Drop every role of a test run; fails while a database still uses one."""
-    for role in (*LOGINS, *GROUPS, DEPLOYER):
+    drop_groups(connection)
+    for role in (*LOGINS, DEPLOYER):
         connection.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(role)))
 
 
