@@ -577,7 +577,9 @@ def test_a_standby_answers_like_its_primary(directory: Path, tmp_path: Path) -> 
             for login in LOGINS:
                 assert seen(replica, login) == seen(operator, login)
             assert replica.run(SEE) == operator.run(SEE)
-            replica.type("connector-provenance verify")
+            for command in ("verify", "status", "plan", "upgrade"):
+                replica.type(f"connector-provenance {command}")
+            assert "this is a standby" in replica.type("connector-provenance downgrade base", check=False)
 
 
 def seen(operator: Operator, login: str) -> list[tuple[object, ...]] | str:
