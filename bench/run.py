@@ -2,7 +2,6 @@
 
 import argparse
 import functools
-import io
 import os
 import tempfile
 import time
@@ -15,12 +14,10 @@ from typing import Any
 import psycopg
 import queries
 import report
-from alembic import command
-from alembic.config import Config
 from measure import Question, interleaved
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from connector_provenance.migrations.sqlfile import ROOT
+from connector_provenance.migrations import cli
 
 HERE = Path(__file__).resolve().parent
 SLICES = 20
@@ -32,6 +29,7 @@ LOGINS = {
     "bench_sync": "",
     "bench_expert": "bypassrls",
     "bench_naive": "",
+    "bench_advised": "",
     "bench_hasura": "",
 }
 SETTINGS = {
@@ -93,9 +91,8 @@ def load(url: str, rows: int) -> str:
         connection.execute(f"create database {name} owner bench_deployer")
         host, port = connection.info.host, connection.info.port
     deployer = f"postgresql://bench_deployer:{PASSWORD}@/{name}?host={host}&port={port}"
-    config = Config(ROOT / "alembic.ini", stdout=io.StringIO())
-    config.attributes["database_url"] = deployer
-    command.upgrade(config, "head")
+    if cli.main(["--database-url", deployer, "upgrade"]):
+        raise SystemExit("not migrated")
 
     started = time.monotonic()
     database = make_conninfo(url, dbname=name)
@@ -143,13 +140,15 @@ def ask_everything(database: str, tenants: Collection[str] = TENANTS) -> list[di
                 }
                 answers = {variant: question.fingerprint() for variant, question in asked.items()}
                 assert len(set(answers.values())) == 1, f"{query.title}, {tenant} tenant: {answers}"
-                naive, naive_buffers = asked.pop("naive").once()
+                once = {variant: asked.pop(variant).once() for variant in report.ONCE}
                 result: dict[str, Any] = {
                     "tenant": tenant,
                     "title": query.title,
                     "rows": answers["expert"][0],
-                    "buffers": {v: question.once()[1] for v, question in asked.items()} | {"naive": naive_buffers},
-                    "ms": interleaved({v: q.milliseconds for v, q in asked.items()}) | {"naive": naive},
+                    "buffers": {v: question.once()[1] for v, question in asked.items()}
+                    | {v: buffers for v, (_, buffers) in once.items()},
+                    "ms": interleaved({v: q.milliseconds for v, q in asked.items()})
+                    | {v: took for v, (took, _) in once.items()},
                     "prepared": interleaved({v: q.prepare().milliseconds for v, q in asked.items()}),
                 }
                 if query.kind == "look-up":
