@@ -14,24 +14,25 @@ import sqlalchemy as sa
 from psycopg import errors
 
 from connector_provenance.migrations.contract import Difference, quote
+from connector_provenance.migrations.database import FailedError
 
 GROUPS = MEMBER, SYNC, _, HASURA = ("workspace_member", "connector_sync", "connector_retention", "hasura_service")
 APP, JSON, JWT = SOURCES = ("app.workspace_id", "hasura.user", "request.jwt.claims")
 CONNECTORS, WORKSPACES = "core_api.workspace_connectors", "core_api.workspaces"
-PAGES, NEWEST, EACH, LOGINS = 100, 1000, 20, 10
+PAGES, NEWEST, EACH, LOGINS = 10, 1000, 20, 10
 """What is looked at of a junction: pages spread over it, its newest rows, rows of each kind and connector, logins."""
 BUSY = (errors.LockNotAvailable, errors.SerializationFailure, errors.DeadlockDetected)
 LEAK, WRONG, OK, NOT_TRIED = "leak", "wrong", "ok", "not tried"
 """Results: more is possible than was promised; less, or slower; just that; nobody knows."""
 
 SESSION = """select set_config(name, case name when 'row_security' then 'on' when 'lock_timeout' then '200ms'
-    when 'statement_timeout' then '5s' else '0' end, true) from pg_settings
-where name in ('row_security', 'lock_timeout', 'statement_timeout', 'transaction_timeout')"""
-JUNCTIONS = """select c.oid::regclass::text as name, c.relname, c.relowner::regrole::text as owner,
-    f.confrelid::regclass::text as parent, quote_ident(a.attname) as record, greatest(c.relpages, 1) as pages
+    when 'statement_timeout' then '5s' when 'transaction_timeout' then '0' else 'off' end, true) from pg_settings
+where name in ('row_security', 'lock_timeout', 'statement_timeout', 'transaction_timeout', 'enable_seqscan', 'jit')"""
+JUNCTIONS = """select c.oid::regclass::text as name, c.relname, pg_get_userbyid(c.relowner) as owner,
+    f.confrelid::regclass::text as parent, quote_ident(a.attname) as record, greatest(pg_relation_size(c.oid) / 8192, 1)
 from pg_class as c
 inner join tenancy.managed_objects as m on m.kind = 'table' and to_regclass(m.name) = c.oid
-inner join pg_constraint as f on f.conrelid = c.oid and f.contype = 'f' and f.confrelid <> %(connectors)s::regclass
+inner join pg_constraint as f on f.conrelid = c.oid and f.contype = 'f' and f.confrelid <> all(%(others)s::regclass[])
 inner join tenancy.managed_objects as p on p.kind = 'table' and to_regclass(p.name) = f.confrelid
 inner join pg_attribute as a on a.attrelid = c.oid and a.attnum = f.conkey[1]
 where c.relnamespace = 'core_api'::regnamespace and c.relname ~ '_workspace_connectors$'
@@ -166,9 +167,14 @@ class Actor:
     tenant: bool
     bound: int | None
 
+    @property
+    def confined(self) -> bool:
+        """Whether it has the workspace that it is bound to or none, whatever it names."""
+        return self.login and (self.tenant or self.bound is not None)
+
     def sees(self, row: Row, workspace: int | None) -> bool:
         """Return whether it is to see a row, by what both parents say, while a workspace is named."""
-        if self.login and (self.bound or self.tenant):
+        if self.confined:
             workspace = self.bound if workspace in (None, self.bound) else None
         own = row.workspaces == (workspace, workspace)
         return HASURA in self.groups or (own and (SYNC in self.groups or (MEMBER in self.groups and row.active)))
@@ -205,22 +211,33 @@ class Trials:
         self.connection = connection
         self.table, self.name, self.owner, self.parent, self.record, self.pages = junction
         self.me, self.superuser, version = self.ask(
-            "select session_user::regrole::text, rolsuper, current_setting('server_version_num')::integer"
-            " from pg_roles where rolname = session_user"
+            "select session_user, r.rolsuper, current_setting('server_version_num')::integer"
+            " from pg_roles as r where r.rolname = session_user"
         ).rows[0]
-        self.options = (
-            {"set": "'set'", "usage": "'usage'"} if version >= 160000 else dict.fromkeys(("set", "usage"), "'member'")
-        )
+        options = ("set", "usage") if version >= 160000 else ("member", "member")  # 15 knows no others
+        self.options = {"set": quote(options[0]), "usage": quote(options[1])}
         self.unknown = str(uuid.uuid5(uuid.NAMESPACE_OID, str(seed)))
         self.rows: list[Row] = []
         self.newest: list[Row] = []
         self.workspaces: list[Workspace] = []
         self.spanning: list[Any] = []
+        self.unsampled: NotTriedError | None = None
+        self.unspanned: NotTriedError | None = None
         self.roles = self.actors([*GROUPS, self.owner])
-        tables = [self.table, self.parent, CONNECTORS, WORKSPACES]
-        self.unseen = self.ask(UNSEEN, tables=tables).rows[0][0]
-        if not self.unseen:
+        if any(each.tenant or each.bound is not None for each in self.actors([self.me])):
+            raise FailedError(f"nothing was tried: {self.me} is a tenant's own login and names no other workspace")
+        try:
+            tables = [self.table, self.parent, CONNECTORS, WORKSPACES]
+            if unseen := self.ask(UNSEEN, tables=tables).rows[0][0]:
+                raise NotTriedError(f"{self.me} does not see every row of {unseen}", self.grant(HASURA), 4)
             self.sample(seed)
+        except NotTriedError as error:
+            self.unsampled = error
+
+    def grant(self, role: str) -> str:
+        """Return what lets the session's login be a role."""
+        name = self.connection.dialect.identifier_preparer.quote
+        return f"grant {name(role)} to {name(self.me)}"
 
     def ask(
         self, text: str, actor: Actor | None = None, named: Mapping[str, str] | None = None, **parameters: Any
@@ -232,7 +249,7 @@ class Trials:
         :raises NotTriedError: it waited or took too long, nothing can be written here, or the actor is out of reach.
         """
         if actor and not actor.settable:
-            raise NotTriedError(f"{self.me} may not become {actor.name}", f"grant {actor.name} to {self.me}", 4)
+            raise NotTriedError(f"{self.me} may not become {actor.name}", self.grant(actor.name), 4)
         settings = {**dict.fromkeys(SOURCES, ""), **(named or {})}
         if actor:
             settings["session_authorization" if actor.login else "role"] = actor.name
@@ -332,8 +349,8 @@ class Trials:
 
     def need_workspaces(self) -> None:
         """Raise NotTriedError where there is nothing to compare with."""
-        if self.unseen:
-            raise NotTriedError(f"{self.me} does not see every row of {self.unseen}", f"grant {HASURA} to {self.me}", 4)
+        if self.unsampled:
+            raise self.unsampled
         if not self.workspaces:
             raise NotTriedError("there is no workspace")
 
@@ -365,7 +382,7 @@ class Trials:
         if answer.state not in ("", "42501"):
             raise BrokenError(WRONG, answer.message)
         seen = {pk for (pk,) in answer.rows}
-        if self.unseen:  # so nothing is known of them
+        if self.unsampled:  # so nothing is known of them
             if seen and HASURA not in actor.groups:
                 raise BrokenError(LEAK, f"sees rows; {self.policies(actor, 'r')}")
             return len(seen)
@@ -387,7 +404,7 @@ class Trials:
         """It sees, and would update, nothing without a workspace or in one that does not exist."""
         division = f"update {self.table} set deleted_at = to_timestamp(1 / (random() * 0)::integer)"  # at the first row
         for what, named in (("without a workspace", {}), ("in an unknown workspace", {APP: self.unknown})):
-            bound = actor.login and actor.bound  # so it has one without a name, and an error with another's
+            bound = actor.login and actor.bound is not None  # so it has one without a name, and an error with another's
             try:
                 self.compare(actor, None, {} if bound else named)
             except BrokenError as error:
@@ -416,7 +433,7 @@ class Trials:
 
     def plan(self, actor: Actor) -> str:
         """The rows of its workspace are reached through the page index."""
-        named = {APP: self.workspaces[0].id if self.workspaces else self.unknown, "enable_seqscan": "off"}
+        named = {APP: self.workspaces[0].id if self.workspaces else self.unknown}
         answer = self.ask(f"explain (format json) select count(*) from {self.table}", actor, named)
         if answer.state:
             raise BrokenError(WRONG, answer.message)
@@ -469,18 +486,32 @@ class Trials:
                 how = f"refused by no policy ({answer.message})" if answer.state else "stored"
                 raise BrokenError(LEAK, f"{what} is {how}; {self.policies(actor, 'a')}")
         answer = self.ask(f"{text} ({here.record}, {here.connector}, 'input')", actor, {APP: here.id})
-        if answer.state and SYNC in actor.groups and not (actor.login and actor.bound != here.pk and actor.tenant):
+        if answer.state and SYNC in actor.groups and not (actor.confined and actor.bound != here.pk):
             raise BrokenError(WRONG, f"may not insert a row of its workspace: {answer.message}")
         return f"{1 + bool(there.row) + len(pairs)} writes"
+
+    def span_once(self) -> None:
+        """Do what :meth:`span` does, or raise what it raised, without asking for its lock again."""
+        if self.unspanned:
+            raise self.unspanned
+        try:
+            if not self.spanning:
+                self.span()
+        except NotTriedError as error:
+            self.unspanned = error
+            raise
 
     def span(self) -> None:
         """Store mixed rows in the guards' and the policies' absence, and keep what became of it in ``spanning``."""
         here, there = self.two()
-        free, owns = self.ask(
-            f"select not row_security_active('{self.table}'), pg_has_role('{self.owner}'::regrole, 'usage')"
+        free, owns, superuser = self.ask(
+            "select not row_security_active(%(table)s), pg_has_role(%(owner)s, 'usage'),"
+            " current_setting('is_superuser') = 'on'",
+            table=self.table,
+            owner=self.owner,
         ).rows[0]
         if not (free or owns):
-            raise NotTriedError(f"policies hold {self.me}", f"grant {self.owner} to {self.me}", 4)
+            raise NotTriedError(f"policies hold {self.me}", self.grant(self.owner), 4)
         replica = "perform set_config('session_replication_role', '{}', true)"
         readers = [each.name for each in self.roles if each.name in (MEMBER, SYNC) and each.settable]
         text = MIXED.format(
@@ -488,8 +519,8 @@ class Trials:
             record=self.record,
             records=f"{here.record}, {there.record}",
             connectors=f"{here.connector}, {there.connector}",
-            off=replica.format("replica") if self.superuser else f"alter table {self.table} disable trigger user",
-            on=replica.format("origin") if self.superuser else "null",
+            off=replica.format("replica") if superuser else f"alter table {self.table} disable trigger user",
+            on=replica.format("origin") if superuser else "null",
             actors=", ".join(map(quote, readers)),
             workspaces=", ".join(quote(each.id) for each in (here, there)),
         )
@@ -500,16 +531,19 @@ class Trials:
 
     def guard(self) -> str:
         """A mixed row is refused whoever inserts it."""
-        self.span()
+        self.span_once()
         for each in self.spanning[:2]:
-            if each["state"] != "23514":
+            if each["state"] == "LIVE0":
                 raise BrokenError(LEAK, f"no guard refuses a mixed row: {each['message']}")
+            if each["state"] != "23514":
+                raise NotTriedError(each["message"], code=3 if each["state"] in ("55P03", "40001", "40P01") else 4)
         return "2 inserts without a policy"
 
     def unread(self, actor: Actor) -> str:
         """A mixed row, were there one, is shown to nobody."""
-        if not self.spanning:
-            self.span()
+        if not actor.settable:
+            raise NotTriedError(f"{self.me} may not become {actor.name}", self.grant(actor.name), 4)
+        self.span_once()
         for each in self.spanning[2:]:
             if each["role"] == actor.name and each["shown"]:
                 raise BrokenError(LEAK, f"sees a mixed row; {self.policies(actor, 'r')}")
@@ -524,10 +558,11 @@ class Trials:
         to = there.pk if one is here.row else here.pk
         for parent, pk in ((self.parent, one.record), (CONNECTORS, one.connector)):
             answer = self.ask(f"update {parent} set workspace_pk = {to} where pk = {pk}")
-            if answer.state == "42501" or (not answer.state and not answer.count):
-                raise NotTriedError(f"{self.me} may not move a row of {parent}", "run it as the owner of that table", 4)
+            if answer.count > 0:
+                raise BrokenError(LEAK, f"a row of {parent} moves away from its provenance rows")
             if answer.state not in ("23514", "25000"):  # 25000: only a READ COMMITTED transaction may move one at all
-                raise BrokenError(LEAK, f"a row of {parent} moves away with its rows {answer.message}")
+                why = answer.message or f"no row of {parent} can be moved"
+                raise NotTriedError(why, "run it as the owner of that table", 4)
         return "a move of each parent"
 
     def stored(self) -> str:
@@ -636,16 +671,17 @@ def verify(connection: sa.Connection, seed: int) -> Report:
     """Try every rule, on what a seed chooses of each junction, and leave nothing.
 
     :param connection: to a migrated database; its transaction is rolled back, before and after.
-    :raises sqlalchemy.exc.DBAPIError: the login may not read the tables of schema tenancy.
+    :raises FailedError: the login is a tenant's own.
+    :raises sqlalchemy.exc.DBAPIError: it may not read the tables of schema tenancy.
     """
     report = Report()
     connection.rollback()
     try:
-        connection.exec_driver_sql(
-            "set transaction isolation level repeatable read"
-        )  # all statements see the same rows
+        # All statements see the same rows, and no plan made for one role is kept for another.
+        connection.exec_driver_sql("set transaction isolation level repeatable read")
+        connection.connection.dbapi_connection.prepare_threshold = None  # type: ignore[union-attr]
         connection.exec_driver_sql(SESSION)
-        for junction in connection.exec_driver_sql(JUNCTIONS, {"connectors": CONNECTORS}).all():
+        for junction in connection.exec_driver_sql(JUNCTIONS, {"others": [CONNECTORS, WORKSPACES]}).all():
             trials = Trials(connection, junction, seed)
             report.sampled[trials.table] = trials.looked_at()
             report.findings += trials.findings()

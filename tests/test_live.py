@@ -1,15 +1,18 @@
 """verify --live: it is silent about a database that keeps its promises, and names every leak that is planted in one."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
 import pytest
-from helpers import force_row
+from deployer import upgrade
+from helpers import force_row, scalar
+from hosts import ADOPTED
 from servers import DEPLOYER, LOGINS, Server
 
-from connector_provenance.migrations import cli
+from connector_provenance.migrations import cli, live
 
 TABLE = "core_api.company_workspace_connectors"
 GROUPS = "workspace_member, connector_sync, connector_retention, hasura_service"
@@ -216,3 +219,162 @@ def test_every_planted_leak_is_named(
         for role in roles:
             if user == server.user or role not in LOGINS or "BYPASSRLS" in said:
                 assert said in broken[role]["found"], user
+
+
+# Without a leak
+
+
+@pytest.mark.parametrize("seed", ["0", "-7"])
+def test_a_database_that_keeps_its_promises_is_silent(
+    seed: str, administrator: str, attempt: Try, server: Server
+) -> None:
+    for user in (server.user, administrator):
+        found = attempt("--json", f"--seed={seed}", user=user)
+        assert (found.code, found.broken(), found.outcome["differences"]) == (cli.DONE, [], [])
+        told = found.outcome["answer"]["live"]
+        assert told["sampled"] == {TABLE: {"workspaces": 2, "rows": 7, "soft_deleted_rows": 2}}
+        tried = {(each["check"], each["role"]) for each in told["findings"] if each["result"] == live.OK}
+        assert {("visible rows", role) for role in (*live.GROUPS, DEPLOYER)} <= tried
+        assert {("guard", "everybody"), ("mixed rows shown", "workspace_member")} <= tried
+        assert (("visible rows", "bound_login") in tried) == (user == server.user)
+
+
+def test_a_person_reads_a_table(attempt: Try, clone: psycopg.Connection) -> None:
+    found = attempt()
+    lines = [re.split("  +", line) for line in found.out.splitlines()]
+    assert lines[0] == [f"{TABLE}: looked at 2 workspaces, 7 rows, 2 soft deleted rows"]
+    assert lines[1] == ["check", "tried", "result", "role"]
+    assert ["page index", "explain", "ok", "workspace_member, connector_sync"] in lines
+    clone.execute(f"grant delete on {TABLE} to hasura_service")
+    clone.commit()
+    found = attempt()
+    assert found.code == cli.DRIFT
+    assert re.search(r"^privileges +LEAK +hasura_service: may delete", found.out, re.M)
+    assert f"\n  leak: privileges, hasura_service, {TABLE}: may delete\n" in found.err
+
+
+def test_an_adopted_host_keeps_its_promises(empty: psycopg.Connection, attempt: Try, server: Server) -> None:
+    ADOPTED.build(empty)
+    upgrade(server, empty.info.dbname)
+    found = attempt("--json", url=server.url(empty.info.dbname, server.user))
+    assert (found.code, found.broken()) == (cli.DONE, [])
+
+
+def test_nothing_remains_but_numbers_of_the_sequence(
+    administrator: str, attempt: Try, clone: psycopg.Connection, server: Server
+) -> None:
+    def everything() -> list[Any]:
+        tables = (TABLE, "core_api.companies", "core_api.workspace_connectors", "tenancy.role_bindings", "pg_policy")
+        catalog = ("select rolname, rolbypassrls from pg_roles", "select relname, relforcerowsecurity from pg_class")
+        asked = [f"select t::text from {table} as t" for table in tables] + list(catalog)
+        asked += ["select tgname, tgenabled from pg_trigger", "select count(*) from pg_auth_members"]
+        asked += ["select sequencename, last_value from pg_sequences where sequencename not like 'company_workspace_%'"]
+        asked += ["select count(*) from pg_locks where pid <> pg_backend_pid() and locktype = 'relation'"]
+        return [sorted(clone.execute(query).fetchall()) for query in asked]
+
+    before, last = everything(), scalar(clone, f"select last_value from {TABLE}_pk_seq")
+    for user in (server.user, administrator):
+        assert attempt(user=user).code == cli.DONE
+    assert everything() == before
+    assert 0 < scalar(clone, f"select last_value from {TABLE}_pk_seq") - last < 100
+
+
+# What could not be tried
+
+
+def untried(found: Result) -> dict[str, set[str]]:
+    """Return the checks that could not be tried, and as whom."""
+    checks: dict[str, set[str]] = {}
+    for each in found.outcome["answer"]["live"]["findings"]:
+        if each["result"] == live.NOT_TRIED and each["code"]:
+            checks.setdefault(each["check"], set()).add(each["role"])
+    return checks
+
+
+def test_an_owner_outside_the_groups_is_told_what_it_needs(attempt: Try) -> None:
+    found = attempt("--json", user=DEPLOYER)
+    assert found.code == cli.FAILED
+    assert {"visible rows", "others' rows", "guard"} < untried(found).keys()
+    warnings = " ".join(found.outcome["warnings"])
+    for group in live.GROUPS:
+        assert f"deployer may not become {group}; grant {group} to deployer" in warnings
+    assert f"deployer does not see every row of {TABLE}; grant hasura_service to deployer" in warnings
+    said = attempt(user=DEPLOYER)
+    assert "warning: could not try " in said.err
+    assert re.search(r"not everything could be tried: \d+ of \d+ live checks", said.err)
+
+
+def test_one_group_that_is_missing_is_named_and_the_rest_is_tried(
+    administrator: str, attempt: Try, server: Server, clone: psycopg.Connection
+) -> None:
+    with psycopg.connect(server.conninfo(clone.info.dbname, DEPLOYER), autocommit=True) as owner:
+        owner.execute("revoke connector_retention from current_user")
+    found = attempt("--json", user=administrator)
+    assert found.code == cli.FAILED
+    assert set().union(*untried(found).values()) == {"connector_retention"}
+
+
+def test_a_leak_counts_more_than_what_could_not_be_tried(attempt: Try, clone: psycopg.Connection) -> None:
+    clone.execute(f"grant truncate on {TABLE} to {DEPLOYER}")
+    clone.commit()
+    assert attempt(user=DEPLOYER).code == cli.DRIFT
+
+
+def test_a_reader_of_nothing_is_one_line(attempt: Try) -> None:
+    found = attempt(user="outsider_login")
+    assert (found.code, found.out, found.err.count("\n")) == (cli.FAILED, "", 1)
+    assert "permission denied for schema tenancy" in found.err
+
+
+def test_a_tenants_own_login_tries_nothing_that_its_binding_decides(
+    administrator: str, attempt: Try, clone: psycopg.Connection
+) -> None:
+    clone.execute(f"insert into tenancy.role_bindings values ('{DEPLOYER}', 1)")
+    found = attempt(user=administrator)
+    assert found.code == cli.FAILED
+    assert "nothing was tried: deployer is a tenant's own login" in found.err
+
+
+def test_a_table_in_use_is_not_waited_for_except_by_who_is_no_superuser(
+    administrator: str, attempt: Try, clone: psycopg.Connection, server: Server
+) -> None:
+    with psycopg.connect(server.conninfo(clone.info.dbname)) as reader:
+        reader.execute(f"select from {TABLE} limit 1")
+        assert attempt().code == cli.DONE
+        found = attempt("--json", user=administrator)
+        assert found.code == cli.LOCKED
+        assert untried(found) == {
+            "mixed rows shown": {"workspace_member", "connector_sync"},
+            "guard": {"everybody"},
+        }
+
+
+def test_where_nothing_can_be_written_only_reads_are_tried(
+    attempt: Try, clone: psycopg.Connection, server: Server
+) -> None:
+    url = server.url(clone.info.dbname, server.user) + "&options=-cdefault_transaction_read_only%3Don"
+    found = attempt("--json", url=url)
+    assert found.code == cli.FAILED
+    assert not {"visible rows", "contradictions", "page index"} & untried(found).keys()
+    assert "cannot execute UPDATE in a read-only transaction" in " ".join(found.outcome["warnings"])
+
+
+def test_without_a_second_workspace_there_is_nothing_to_mix(attempt: Try, clone: psycopg.Connection) -> None:
+    clone.execute(f"delete from {TABLE} where company_pk > 20")
+    for table in ("companies", "workspace_connectors", "workspaces"):
+        clone.execute(f"delete from core_api.{table} where {'pk' if table == 'workspaces' else 'workspace_pk'} = 2")
+    clone.commit()
+    found = attempt("--json")
+    assert (found.code, untried(found)) == (cli.DONE, {})
+    assert "no two of the sampled workspaces have both parents" in " ".join(found.outcome["warnings"])
+
+
+def test_a_database_without_tenants_tries_what_needs_none(
+    empty: psycopg.Connection, attempt: Try, server: Server
+) -> None:
+    upgrade(server, empty.info.dbname)
+    found = attempt("--json", url=server.url(empty.info.dbname, server.user))
+    assert (found.code, untried(found)) == (cli.DONE, {})
+    results = {each["check"]: each["result"] for each in found.outcome["answer"]["live"]["findings"]}
+    assert results["privileges"] == results["no workspace"] == live.OK
+    assert results["visible rows"] == results["guard"] == live.NOT_TRIED
