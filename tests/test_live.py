@@ -253,11 +253,18 @@ def test_a_person_reads_a_table(attempt: Try, clone: psycopg.Connection) -> None
     assert f"\n  leak: privileges, hasura_service, {TABLE}: may delete\n" in found.err
 
 
-def test_an_adopted_host_keeps_its_promises(empty: psycopg.Connection, attempt: Try, server: Server) -> None:
+def test_an_adopted_host_keeps_its_promises(
+    administrator: str, empty: psycopg.Connection, attempt: Try, server: Server
+) -> None:
+    """One of its workspaces has no public id at first, so nobody can name it."""
     ADOPTED.build(empty)
     upgrade(server, empty.info.dbname)
-    found = attempt("--json", url=server.url(empty.info.dbname, server.user))
-    assert (found.code, found.broken()) == (cli.DONE, [])
+    for named in (1, 2):
+        for user in (server.user, administrator):
+            found = attempt("--json", url=server.url(empty.info.dbname, user))
+            assert (found.code, found.broken()) == (cli.DONE, [])
+            assert found.outcome["answer"]["live"]["sampled"][TABLE]["workspaces"] == named
+        empty.execute("update core_api.workspaces set workspace_id = gen_random_uuid() where workspace_id is null")
 
 
 def test_nothing_remains_but_numbers_of_the_sequence(
@@ -373,7 +380,7 @@ def test_a_database_without_tenants_tries_what_needs_none(
     empty: psycopg.Connection, attempt: Try, server: Server
 ) -> None:
     upgrade(server, empty.info.dbname)
-    found = attempt("--json", url=server.url(empty.info.dbname, server.user))
+    found = attempt("--json", "--debug", url=server.url(empty.info.dbname, server.user))
     assert (found.code, untried(found)) == (cli.DONE, {})
     results = {each["check"]: each["result"] for each in found.outcome["answer"]["live"]["findings"]}
     assert results["privileges"] == results["no workspace"] == live.OK
