@@ -321,6 +321,13 @@ def test_one_group_that_is_missing_is_named_and_the_rest_is_tried(
     assert set().union(*untried(found).values()) == {"connector_retention"}
 
 
+def test_a_table_whose_parents_nobody_knows_is_not_passed_over(attempt: Try, clone: psycopg.Connection) -> None:
+    clone.execute(f"alter table {TABLE} drop constraint company_workspace_connectors_company_pk_foreign")
+    clone.commit()
+    found = attempt("--json")
+    assert (found.code, untried(found)) == (cli.FAILED, {"every check": {"everybody"}})
+
+
 def test_a_leak_counts_more_than_what_could_not_be_tried(attempt: Try, clone: psycopg.Connection) -> None:
     clone.execute(f"grant truncate on {TABLE} to {DEPLOYER}")
     clone.commit()
