@@ -27,7 +27,7 @@ from servers import Server, dump, join_groups, new_database, psql
 
 from connector_provenance.hasura import check, model
 from connector_provenance.hasura.operations import ask
-from connector_provenance.migrations import contract, entity, sqlfile
+from connector_provenance.migrations import contract, entity, live, sqlfile
 from connector_provenance.migrations.sqlfile import ROOT
 
 FOLDERS = ["migrations", *(folder for folder in entity.FOLDERS[1:] if (ROOT / folder).exists())]
@@ -240,6 +240,17 @@ def engine(server: Server, dbname: str) -> sa.Engine:
     """Return an engine for one database, as the deployer."""
     url = sa.make_url(server.url(dbname)).set(drivername="postgresql+psycopg")
     return sa.create_engine(url, poolclass=sa.NullPool)
+
+
+def test_every_rule_is_tried_on_each_record_type(server: Server, dbname: str) -> None:
+    url = sa.make_url(server.url(dbname, server.user)).set(drivername="postgresql+psycopg")
+    with sa.create_engine(url, poolclass=sa.NullPool).connect() as connection:
+        report = live.verify(connection, 0)
+    assert sorted(report.sampled) == sorted(kind.rows for kind in (COMPANY, *SIBLINGS))
+    assert (report.code, [each for each in report.findings if each.result in (live.LEAK, live.WRONG)]) == (0, [])
+    assert {each.junction for each in report.findings if each.check == "guard" and each.result == live.OK} == {
+        *report.sampled
+    }
 
 
 def test_the_contract_knows_the_siblings_at_once(tree: Path, server: Server, dbname: str) -> None:
