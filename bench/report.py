@@ -61,8 +61,9 @@ Indexes are as the loading left them, not rebuilt.
 - *limit*: a copy that stores `workspace_pk` in each row and is indexed by it, filtered by it; forbidden by the design.
 - *hasura*: the shipped table, as a login of `hasura_service`, with the condition that Hasura makes of the permission in
   its metadata: nested `exists` through both parents to the workspace.
-- *naive*: two correlated `exists` with `current_setting` inline, as most people write the policy. *advised*: the same with the
-  setting in a subquery, as linters advise. One run each; all others are medians of at least five interleaved runs.
+- *naive*: two correlated `exists` with `current_setting` inline, as most people write the policy. *advised*: the same
+  with the setting in a subquery, as linters advise. One run each; all others are medians of at least five interleaved
+  runs.
 
 Times are planning and execution inside the server, from EXPLAIN (ANALYZE, TIMING OFF); the transfer of the result, the
 same for all, is not in them. *prepared* leaves the planning out. All variants gave the same answers, which was checked.
