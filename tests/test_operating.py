@@ -593,8 +593,8 @@ def test_a_standby_answers_like_its_primary(directory: Path, tmp_path: Path) -> 
             for login in LOGINS:
                 assert seen(replica, login) == seen(operator, login)
             assert replica.run(SEE) == operator.run(SEE)
-            for command in ("verify", "status", "plan", "upgrade"):
-                replica.type(f"connector-provenance {command}")
+            for asked in ("verify", "status", "plan", "upgrade"):
+                replica.type(f"connector-provenance {asked}")
             assert "this is a standby" in replica.type("connector-provenance downgrade base", check=False)
 
 
