@@ -25,6 +25,8 @@ def main() -> None:
         with psycopg.connect(server.conninfo("postgres"), autocommit=True) as connection:
             forget_durability(connection)
             make_roles(connection)
+            connection.execute("alter system set autovacuum = off")
+            connection.execute("select pg_reload_conf()")
             connection.execute("create database proved")
         migrate_and_seed(server, "proved")
         with walking(server, "proved") as walk:

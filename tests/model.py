@@ -156,7 +156,7 @@ class Transaction:
     settings: dict[str, str]
     own: Store = field(default_factory=dict)
     shared: set[int] = field(default_factory=set)
-    """Parents of rows it inserted: they cannot move."""
+    """Parents of rows it wrote: they cannot move."""
     savepoints: list[tuple[Store, set[int], dict[str, str]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -290,6 +290,8 @@ class Transaction:
         rows = list(rows)
         if codes := {*faults, *self.claim(row.id for row in rows)}:
             raise Refused(*codes)
+        # PostgreSQL checks the foreign keys of what the transaction itself wrote once more.
+        self.shared |= {parent for row in rows if row.id in self.own for parent in (row.company, row.connector)}
         self.own.update({row.id: row._replace(updated=self.now, deleted=deleted) for row in rows})
         return {row.id for row in rows}
 
