@@ -493,9 +493,13 @@ def test_an_interrupted_upgrade_leaves_nothing_half_done(
 
     upgrade(server, "provenance_empty", "0002")
     thread = threading.Thread(target=interrupt)
-    thread.start()
-    found = run("upgrade", url=server.url("provenance_empty"))
-    thread.join()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in a shell's background ignores it
+    try:
+        thread.start()
+        found = run("upgrade", url=server.url("provenance_empty"))
+        thread.join()
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert found.code == cli.FAILED, found.err
     assert f"interrupted in {INDEX}; it is undone\n" in found.err
     assert (scalar(empty, UNFINISHED), version_of(empty)) == (0, "0002_ground")
