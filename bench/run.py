@@ -16,6 +16,7 @@ import queries
 import report
 from measure import Question, interleaved
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from servers import GROUPS
 
 from connector_provenance.migrations import cli
 
@@ -293,8 +294,8 @@ def main() -> None:
         with psycopg.connect(url, autocommit=True) as connection:
             for rows in found["sizes"]:
                 connection.execute(f"drop database provenance_bench_{rows}")
-            for name in LOGINS:
-                connection.execute(f"drop role {name}")
+            for name in (*GROUPS, *LOGINS):  # the deployer gave the groups, so it goes after them
+                connection.execute(f"drop role if exists {name}")
     report.write(found, options.output)
     say(f"written: {options.output / 'REPORT.md'}")
 
