@@ -38,6 +38,12 @@ class Refused(Exception):  # noqa: N818
         self.codes = frozenset(codes)
 
 
+def refuse(codes: Iterable[str]) -> None:
+    """Refuse if there is anything to complain about; of several faults the database may name any."""
+    if codes := set(codes):
+        raise Refused(*codes)
+
+
 class Row(NamedTuple):
     """A provenance row, in the order of the table's columns."""
 
@@ -107,7 +113,7 @@ def age(row: Row) -> tuple[datetime, int]:
 
 def moment(value: datetime | None) -> str | None:
     """Return a moment as the API writes it: UTC, milliseconds."""
-    return value and value.astimezone(UTC).strftime(f"%Y-%m-%dT%H:%M:%S.{value.microsecond // 1000:03d}Z")
+    return value.astimezone(UTC).strftime(f"%Y-%m-%dT%H:%M:%S.{value.microsecond // 1000:03d}Z") if value else None
 
 
 @dataclass
@@ -116,7 +122,7 @@ class Model:
 
     workspaces: dict[str, int]
     """Workspaces by public id."""
-    ids: dict[int, UUID]
+    ids: dict[int | None, UUID]
     """The public ids of companies and connectors by pk; 0 is nobody's."""
     committed: Store = field(default_factory=dict)
     open: list["Transaction"] = field(default_factory=list)
@@ -201,6 +207,16 @@ class Transaction:
             raise Refused(DENIED)
         return bound.workspace if bound else claimed
 
+    def workspace_to_write(self) -> int:
+        """Return the current workspace, refuse where there is none."""
+        if (workspace := self.workspace()) is None:
+            raise Refused(DENIED)
+        return workspace
+
+    def every_row(self) -> list[Row]:
+        """Return the rows of all tenants."""
+        return [row for row in self.visible().values() if isinstance(row, Row)]
+
     def homes(self, *parents: int) -> set[int | None]:
         """Return the workspaces of companies and connectors, None for one that is not there."""
         seen = self.visible()
@@ -210,9 +226,7 @@ class Transaction:
         """Return a workspace's rows: those whose company and connector both belong to it."""
         seen = self.visible()
         return [
-            row
-            for row in seen.values()
-            if isinstance(row, Row) and seen[row.company].workspace == seen[row.connector].workspace == workspace
+            row for row in self.every_row() if seen[row.company].workspace == seen[row.connector].workspace == workspace
         ]
 
     def need(self, *powers: str) -> None:
@@ -224,7 +238,7 @@ class Transaction:
         """Select the table."""
         self.need(MEMBER, SYNC, HASURA, OWNER, SUPERUSER)
         if self.powers & {HASURA, SUPERUSER}:
-            return {row for row in self.visible().values() if isinstance(row, Row)}
+            return set(self.every_row())
         if OWNER in self.powers:
             return set()
         return self.scoped()
@@ -288,24 +302,19 @@ class Transaction:
     def change(self, rows: Iterable[Row], *faults: str, deleted: datetime | None) -> set[UUID]:
         """Set deleted_at, unless something else is wrong with the statement."""
         rows = list(rows)
-        if codes := {*faults, *self.claim(row.id for row in rows)}:
-            raise Refused(*codes)
+        refuse({*faults, *self.claim(row.id for row in rows)})
         # PostgreSQL checks the foreign keys of what the transaction itself wrote once more.
         self.shared |= {parent for row in rows if row.id in self.own for parent in (row.company, row.connector)}
         self.own.update({row.id: row._replace(updated=self.now, deleted=deleted) for row in rows})
         return {row.id for row in rows}
 
-    def insert(self, company: int, connector: int, direction: str) -> list[Fact]:
+    def insert(self, company: int, connector: int, direction: str | None) -> list[Fact]:
         """Insert a row by hand, with timestamps that do not count."""
         self.need(SYNC, SUPERUSER)
         homes = self.homes(company, connector)
         if SUPERUSER not in self.powers and (self.workspace() is None or homes != {self.workspace()}):
             raise Refused(DENIED)
-        codes = self.claim((company, connector), share=True)
-        if None in homes:
-            codes.add(NO_PARENT)
-        if codes:
-            raise Refused(*codes)
+        refuse({*self.claim((company, connector), share=True), *([NO_PARENT] if None in homes else [])})
         if len(homes) > 1:
             raise Refused(MIXED)
         self.shared |= {company, connector}
@@ -320,11 +329,9 @@ class Transaction:
                 faults.add(INVALID)
             if direction not in DIRECTIONS:
                 faults.add(NO_DIRECTION if direction is None else NOT_A_DIRECTION)
-        if workspace is None:
-            faults.add(DENIED)
+        refuse({*faults, *([DENIED] if workspace is None else [])})
         parents = {pk for company, connector, _ in items for pk in (company, connector)}
-        if faults := faults or self.claim(parents, share=True):
-            raise Refused(*faults)
+        refuse(self.claim(parents, share=True))
         self.shared |= parents
         return [(*item, self.now, self.now, None) for item in items]
 
@@ -335,10 +342,7 @@ class Transaction:
     def delete(self, ids: list[UUID]) -> set[UUID]:
         """Delete by public ids."""
         self.need(SYNC)
-        workspace = self.workspace()
-        found = {row.id: row for row in self.rows(workspace)}
-        if workspace is None:
-            raise Refused(DENIED)
+        found = {row.id: row for row in self.rows(self.workspace_to_write())}
         faults = {INVALID for id in ids if id not in found}  # noqa: A001
         faults |= {DELETED_ALREADY for id in ids if id in found and found[id].deleted}  # noqa: A001
         active = [found[id] for id in ids if id in found and found[id].deleted is None]  # noqa: A001
@@ -347,9 +351,7 @@ class Transaction:
     def revoke(self, connector: int | None, company: int | None) -> set[UUID]:
         """Revoke."""
         self.need(SYNC)
-        workspace = self.workspace()
-        if workspace is None:
-            raise Refused(DENIED)
+        workspace = self.workspace_to_write()
         if self.homes(*(pk for pk in (connector, company) if pk is not None)) != {workspace}:
             raise Refused(INVALID)
         wanted = Filter(connector=connector, company=company)
@@ -372,9 +374,8 @@ class Transaction:
             raise Refused(INVALID)
         return [
             row.id
-            for row in seen.values()
-            if isinstance(row, Row)
-            and row.deleted
+            for row in self.every_row()
+            if row.deleted
             and row.updated < before
             and company in (None, row.company)
             and workspace in (None, seen[row.company].workspace)
@@ -383,19 +384,17 @@ class Transaction:
     def purge(self, before: datetime, workspace: int | None, company: int | None) -> int:
         """Purge until nothing is left."""
         ids = self.purgeable(before, workspace, company)
-        if codes := self.claim(ids):
-            raise Refused(*codes)
+        refuse(self.claim(ids))
         self.own.update(dict.fromkeys(ids))
         return len(ids)
 
     def move(self, parent: int, workspace: int) -> None:
         """Give a company or a connector to another workspace."""
         self.need(OWNER, SUPERUSER)
-        if codes := self.claim([parent]):
-            raise Refused(*codes)
+        refuse(self.claim([parent]))
         if self.level != READ_COMMITTED:
             raise Refused(STALE_SNAPSHOT)
-        if any(isinstance(row, Row) and parent in (row.company, row.connector) for row in self.visible().values()):
+        if any(parent in (row.company, row.connector) for row in self.every_row()):
             raise Refused(MIXED)
         self.own[parent] = Home(workspace)
 

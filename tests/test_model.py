@@ -92,7 +92,7 @@ filters = st.builds(
 
 @pytest.mark.parametrize("group", [MEMBER, SYNC, HASURA])
 def test_pages_are_the_whole_whatever_is_deleted_in_between(group: str, as_superuser: psycopg.Connection) -> None:
-    ids = dict(
+    ids: dict[int | None, UUID] = dict(
         as_superuser.execute(
             "select pk, company_id from core_api.companies"
             " union all select pk, workspace_connector_id from core_api.workspace_connectors"

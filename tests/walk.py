@@ -132,7 +132,7 @@ class Walk:
         self.superuser.execute(WORLD)
         companies = self.superuser.execute("select pk, company_id from core_api.companies").fetchall()
         connectors = self.superuser.execute("select pk, workspace_connector_id from core_api.workspace_connectors")
-        self.ids = {0: UUID(UNKNOWN), **dict(companies), **dict(connectors.fetchall())}
+        self.ids: dict[int | None, UUID] = {0: UUID(UNKNOWN), **dict(companies), **dict(connectors.fetchall())}
         self.names = {login: login for login in TENANTS}
         self.reset()
 
@@ -238,7 +238,9 @@ class Walk:
         level = random.choice((model.READ_COMMITTED, model.READ_COMMITTED, model.REPEATABLE_READ, SERIALIZABLE))
         session.connection.prepare_threshold = random.choice((0, 5, None))
         settings = settings_of(random)
-        self.tell(session, f"begin isolation level {level}{f'; set local role {role}' if role else ''}")
+        plans = random.choice(("auto", "force_custom_plan", "force_generic_plan"))  # in functions too
+        begin = f"begin isolation level {level}; set local plan_cache_mode = {plans}"
+        self.tell(session, f"{begin}; set local role {role}" if role else begin)
         session.transaction = Transaction(
             self.model,
             login=session.login,
@@ -306,9 +308,9 @@ class Walk:
         """Return a company or a connector of the workspace, or any, or nobody's."""
         workspace, seen = self.aim(tx, random), tx.visible()
         found = [pk for pk in pks if seen[pk].workspace == workspace]
-        return 0 if random.random() < 0.05 else random.choice(found or pks)
+        return 0 if random.random() < 0.1 else random.choice(found or pks)
 
-    def fact(self, tx: Transaction, random: Random) -> tuple[int, int, str]:
+    def fact(self, tx: Transaction, random: Random) -> tuple[int, int, str | None]:
         """Return a company, a connector and a direction."""
         return self.parent(tx, random, COMPANIES), self.parent(tx, random, CONNECTORS), random.choice(DIRECTIONS)
 
@@ -319,11 +321,10 @@ class Walk:
             ids = [key for key in self.model.committed if isinstance(key, UUID)]
         return self.ids[0] if random.random() < 0.05 else random.choice(ids)
 
-    def moment(self, random: Random) -> datetime:
+    def moment(self, tx: Transaction, random: Random) -> datetime:
         """Return a moment at which a row was written, or one before or after all."""
-        rows = [row for row in self.model.committed.values() if isinstance(row, model.Row)]
-        row = random.choice(rows)
-        return random.choice((row.created, row.updated, LONG_AGO, IN_THE_END))
+        row = random.choice(tx.rows(self.aim(tx, random)) or tx.every_row())
+        return random.choice((row.created, row.created, row.updated, LONG_AGO, IN_THE_END))
 
     def filter(self, tx: Transaction, random: Random) -> tuple[Filter, tuple[Any, ...]]:
         """Return arguments of a page for the model, and the same for the database."""
@@ -337,8 +338,8 @@ class Walk:
             direction=maybe(0.2, random.choice, DIRECTIONS),
             company=maybe(0.2, self.parent, tx, random, COMPANIES),
             connector=maybe(0.3, self.parent, tx, random, CONNECTORS),
-            created_from=maybe(0.15, self.moment, random),
-            created_before=maybe(0.15, self.moment, random),
+            created_from=maybe(0.2, self.moment, tx, random),
+            created_before=maybe(0.2, self.moment, tx, random),
         )
         public = (self.ids.get(pk) for pk in (wanted.company, wanted.connector))
         return wanted, (*wanted[:3], *public, *wanted[5:])
@@ -458,14 +459,14 @@ def revoke(walk: Walk, tx: Transaction, random: Random) -> Question:
 
 
 def update(walk: Walk, tx: Transaction, random: Random) -> Question:
-    direction, deleted = random.choice(DIRECTIONS), random.choice((None, tx.now))
+    direction, deleted = random.choice(DIRECTIONS), random.choice((None, tx.now, LONG_AGO))
     query = f"update {TABLE} set deleted_at = %s, updated_at = %s where direction = %s returning id"
     return Question(query, (deleted, LONG_AGO, direction), lambda: tx.update(direction, deleted), firsts)
 
 
 def purge(walk: Walk, tx: Transaction, random: Random) -> Question:
     """Until nothing is left: in small batches, unless another session is in the way of one of them."""
-    before, company = walk.moment(random), random.choice((None, None, *COMPANIES, 0))
+    before, company = walk.moment(tx, random), random.choice((None, None, *COMPANIES, 0))
     workspace, pk = random.choice(((None, None), (ACME, 1), (GLOBEX, 2), (UNKNOWN, 0)))
     try:
         left = tx.purgeable(before, pk, company)
