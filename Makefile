@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 # Each worker starts a server of its own; one of them begins with the tests about roles, which need it untouched.
-PARALLEL := --numprocesses=2 --dist=worksteal
+PARALLEL := --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help up down test pytest bench bench-upgrade bench-purge prove lint format generate

@@ -200,7 +200,7 @@ def roles_as_before(clone: psycopg.Connection) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("roles_as_before")
-@pytest.mark.parametrize("name", some(list(LEAKS), 8))
+@pytest.mark.parametrize("name", some(list(LEAKS), 4))
 def test_every_planted_leak_is_named(
     name: str,
     clone: psycopg.Connection,
