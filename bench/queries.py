@@ -115,6 +115,7 @@ QUERIES = [
     ),
     with_children("50 companies with their rows", 1),
     query("count", "list", 1, "", columns="count(*)"),
+    query("rows by direction", "list", None, "group by j.direction", columns="j.direction, count(*)"),
     query("export of everything", "list", 1, ""),
 ]
 

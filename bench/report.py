@@ -23,6 +23,7 @@ ALTERNATIVES = {
     "newest 50": ["shipped", "page"],
     "50 companies with their rows": ["shipped"],
     "count": ["shipped"],
+    "rows by direction": ["shipped"],
     "export of everything": ["shipped"],
 }
 """What is measured of each alternative: titles of queries, and through what; look-ups as prepared statements."""
@@ -236,18 +237,27 @@ def alternatives(found: dict[str, Any]) -> str:
     heads = [title + (", page function" if variant == "page" else "") for title, variant in shown]
     lines = []
     for a in found["alternatives"]:
-        revocation = a["writes"][0]
+        revocation, insert = a["writes"]
         lines.append(
             [
                 a["title"],
                 *(figure(a["ms"][key]) for key in shown),
                 f"{revocation['ms']['shipped'] / revocation['ms']['bare']:.2f}",
                 f"{revocation['hot']['shipped'][1]:.0%}",
+                f"{insert['ms']['shipped'] / insert['ms']['bare']:.2f}",
+                f"{a['page index'] / found['alternatives'][0]['page index']:.2f}",
                 f"{a['buffers']['count', 'shipped']:,}",
                 f"{a['buffers']['newest 50', 'page']:,}",
             ]
         )
-    more = ["revocation ÷ bare", "HOT", "count: buffers", "newest 50, page function: buffers"]
+    more = [
+        "revocation ÷ bare",
+        "HOT",
+        "insert of 1,000 rows ÷ bare",
+        "page index ÷ shipped",
+        "count: buffers",
+        "newest 50, page function: buffers",
+    ]
     return table(["", *heads, *more], lines)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 import queries
 import report
+from helpers import scalar
 from measure import Question, interleaved
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from servers import GROUPS
@@ -241,7 +242,9 @@ def try_alternatives(url: str, database: str) -> list[dict[str, Any]]:
                     if query.kind == "look-up":
                         question = question.prepare()
                     result["ms"][query.title, variant] = interleaved({"": question.milliseconds})[""]
-        result["writes"] = write_everything(changed, ["revocation of a connector"])
+            size = "select pg_relation_size('core_api.company_workspace_connectors_page_index')"
+            result["page index"] = scalar(superuser, size)
+        result["writes"] = write_everything(changed, ["revocation of a connector", "insert of 1,000 rows"])
         results.append(result)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("drop database provenance_bench_alternative")
