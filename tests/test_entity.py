@@ -23,7 +23,7 @@ from helpers import ACME, GLOBEX, SEED, UNKNOWN, Connect, scalar
 from hosts import EMPTY, JUNCTION, RECORD_TYPES, UNFILLED, Host, in_words, parents
 from psycopg import errors
 from psycopg.types.json import Jsonb
-from servers import Server, dump, join_groups, new_database, psql
+from servers import FULL, Server, dump, join_groups, new_database, psql
 
 from connector_provenance.hasura import check, model
 from connector_provenance.hasura.operations import ask
@@ -225,6 +225,7 @@ def test_no_two_fields_of_a_siblings_type_have_one_name(tree: Path) -> None:
         assert sorted(set(fields)) == sorted(fields), path.name
 
 
+@FULL
 def test_a_siblings_sql_passes_the_linter(tree: Path) -> None:
     document = [str(path) for path in tree.rglob("*document*.sql")]
     config = str(ROOT / "pyproject.toml")
@@ -242,6 +243,7 @@ def engine(server: Server, dbname: str) -> sa.Engine:
     return sa.create_engine(url, poolclass=sa.NullPool)
 
 
+@FULL
 def test_every_rule_is_tried_on_each_record_type(server: Server, dbname: str) -> None:
     url = sa.make_url(server.url(dbname, server.user)).set(drivername="postgresql+psycopg")
     with sa.create_engine(url, poolclass=sa.NullPool).connect() as connection:

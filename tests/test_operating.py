@@ -21,6 +21,7 @@ from servers import (
     BIN_15,
     DEPLOYER,
     FROM_15,
+    FULL,
     LOGINS,
     PASSWORD,
     SERVER_BIN,
@@ -688,6 +689,7 @@ def test_a_subscriber_gets_every_row_and_every_change_without_a_superuser(stream
         assert re.search(r"^ replication slot +\| provenance ", told, re.M)
 
 
+@FULL
 def test_a_subscriber_outside_hasura_service_misses_what_was_there_before(streaming: SourceAndTarget) -> None:
     operator, target = streaming
     urls: dict[str, Any] = {"OTHER_URL": target.url("restored"), "CDC_URL": operator.server.url("product", "cdc")}
@@ -699,6 +701,7 @@ def test_a_subscriber_outside_hasura_service_misses_what_was_there_before(stream
         wait_until(arrived(copy, 1), "the change did not arrive")
 
 
+@FULL
 def test_this_packages_own_table_takes_no_changes(streaming: SourceAndTarget) -> None:
     operator, target = streaming
     operator.run(PUBLISH)
