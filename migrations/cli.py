@@ -4,7 +4,6 @@ import argparse
 import io
 import json
 import math
-import os
 import re
 import signal
 import sys
@@ -24,7 +23,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
 from connector_provenance.migrations import contract, live, mend, sqlfile
-from connector_provenance.migrations.database import INSIDE, FailedError, RefusedError, Run, parameters
+from connector_provenance.migrations.database import INSIDE, FailedError, RefusedError, Run, give_up, parameters
 
 DONE, BEHIND, DRIFT, LOCKED, FAILED, REFUSED, AHEAD = range(7)
 NAME = "connector-provenance"
@@ -95,15 +94,16 @@ class Output(io.TextIOBase):
                 sys.stdout.flush()
             except (OSError, ValueError) as error:
                 self.failure = str(error)
-                with suppress(OSError, ValueError):  # or the interpreter fails again when it exits
-                    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                give_up(sys.stdout)
         return len(text)
 
 
 def complain(text: str, name: str = NAME) -> int:
     """Write to standard error, if it can be written to, and return the exit code of a failure."""
-    with suppress(OSError, ValueError):
+    try:
         print(f"{name}: {text}", file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        give_up(sys.stderr)
     return FAILED
 
 
