@@ -268,6 +268,42 @@ def try_alternatives(url: str, database: str) -> list[dict[str, Any]]:
     return results
 
 
+TABLE = "core_api.company_workspace_connectors"
+PARTS = {
+    "the policy's check": f"alter policy sync_inserts_rows on {TABLE} with check (true)",
+    "what the context checks": (HERE / "alternatives" / "context_in_sql.sql").read_text(encoding="utf-8"),
+    "the mixed-row guard": f"alter table {TABLE} disable trigger company_workspace_connectors_refuse_mixed_inserts",
+    "the stamp": f"alter table {TABLE} disable trigger company_workspace_connectors_stamp_timestamps",
+}
+"""What a write pays for, and how it is taken away."""
+
+
+def account(url: str, database: str) -> dict[str, float]:
+    """Return the milliseconds of an insert of one row: bare, shipped, without each part, and without any."""
+    name = conninfo_to_dict(database)["dbname"]
+    copies = {"shipped": [], **{f"without {part}": [part] for part in PARTS}, "without any of them": list(PARTS)}
+    with psycopg.connect(url, autocommit=True) as connection:
+        for number in range(len(copies)):
+            connection.execute(f"drop database if exists {name}_{number}")
+            connection.execute(f"create database {name}_{number} template {name}")
+        with ExitStack() as stack:
+            superuser = stack.enter_context(psycopg.connect(database))
+            values = queries.parameters(superuser, TENANTS["biggest"])
+            bare = login(database, "bench_expert", stack)
+            asked = {"bare": Question(bare, WRITES["insert of 1 row"].format(table="bench.plain"), values)}
+            for number, (title, parts) in enumerate(copies.items()):
+                copy = make_conninfo(database, dbname=f"{name}_{number}")
+                with psycopg.connect(copy, autocommit=True) as owner:
+                    for part in parts:
+                        owner.execute(PARTS[part])
+                sync = login(copy, "bench_sync", stack)
+                asked[title] = Question(sync, WRITES["insert of 1 row"].format(table=TABLE), values)
+            found = interleaved({title: question.milliseconds for title, question in asked.items()})
+        for number in range(len(copies)):
+            connection.execute(f"drop database {name}_{number}")
+    return found
+
+
 def sizes_of(database: str) -> dict[str, Any]:
     """Return what the report says about one table: tenants, rows and bytes."""
     with psycopg.connect(database) as connection:
@@ -323,6 +359,7 @@ def main() -> None:
             if rows == options.rows // 10:
                 say(f"{rows:,} rows: alternatives")
                 found["alternatives"] = try_alternatives(url, database)
+                found["account"] = account(url, database)
         say(f"{rows:,} rows: writing")
         found["writes"] = write_everything(database)
         clean_up(url, [f"provenance_bench_{rows}" for rows in found["sizes"]])
