@@ -1,7 +1,6 @@
--- 0000: run before any revision: qualified names only, bounded lock waits, no other timeout.
+-- 0000: run before any revision: bounded lock waits, no other timeout.
 -- locks: none
 
-set search_path = pg_catalog, pg_temp;
 -- For each table: a revision that locks three may hold the first for 1.5 s while it waits for the others. Shorter than
 -- deadlock_timeout, so that in a deadlock the migration gives way, not the application.
 set lock_timeout = '500ms';
