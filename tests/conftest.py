@@ -15,13 +15,16 @@ from pytest_postgresql import factories
 for module in ("deployer", "helpers", "servers"):
     pytest.register_assert_rewrite(module)
 
-from deployer import migrate_and_seed
+from deployer import migrate_and_seed, upgrade
 from helpers import ACME, Connect
+from hosts import Host, Uninterrupted
 from servers import (
     SCRATCH,
+    Crashing,
     Server,
     drop_groups,
     drop_roles,
+    dump,
     forget_durability,
     fresh_server,
     make_roles,
@@ -122,6 +125,29 @@ def second(server: Server) -> Iterator[psycopg.Connection]:
     """Another empty database of the same cluster, as ``empty``."""
     with new_database(server, "provenance_second") as connection:
         yield connection
+
+
+@pytest.fixture
+def uninterrupted(server: Server, second: psycopg.Connection) -> Uninterrupted:
+    """The dump of a host that was migrated without any interruption."""
+
+    def _uninterrupted(host: Host) -> str:
+        host.build(second)
+        upgrade(server, "provenance_second")
+        return dump(server, "provenance_second")
+
+    return _uninterrupted
+
+
+@pytest.fixture(scope="module")
+def crashing() -> Iterator[Crashing]:
+    """A server of the module's own, with short files of WAL, so that its data can grow beyond them."""
+    with fresh_server("--wal-segsize=1") as embedded:
+        found = Crashing(embedded)
+        with psycopg.connect(found.server.conninfo("postgres"), autocommit=True) as connection:
+            forget_durability(connection)  # of a machine that loses power, which this one does not
+            make_roles(connection)
+        yield found
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from typing import Any
 
 import psycopg
@@ -117,6 +117,16 @@ def command_line(server: Server, dbname: str, *arguments: str) -> subprocess.Pop
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+@contextmanager
+def locked(server: Server, dbname: str, statement: str) -> Iterator[int]:
+    """Hold the locks that a statement takes, in a session whose process id it yields; the server may stop meanwhile."""
+    with psycopg.connect(server.conninfo(dbname)) as blocker:
+        blocker.execute(statement)
+        yield blocker.info.backend_pid
+        with suppress(psycopg.OperationalError):
+            blocker.rollback()
 
 
 def wait_until_it_waits(observer: psycopg.Connection, process: subprocess.Popen[str], behind: int) -> int:

@@ -76,6 +76,29 @@ def become_member_without_use_of(superuser: psycopg.Connection, group: str) -> N
     superuser.execute("select set_config('app.workspace_id', %s, true)", (ACME,))
 
 
+SOON = "now() + interval '1 hour'"
+
+
+def purge(
+    connection: psycopg.Connection,
+    moment: str = SOON,
+    batch_size: int | None = 1000,
+    workspace_id: str | None = None,
+    company_id: str | None = None,
+) -> int:
+    """Call the function until it returns 0, as the job does, and return how many rows are gone."""
+    query = f"select core_api.purge_company_workspace_connectors({moment}, %s, %s, %s)"
+    purged = 0
+    for _ in range(1000):
+        gone = scalar(connection, query, batch_size, workspace_id, company_id)
+        if not gone:
+            return purged
+        assert batch_size is not None
+        assert gone <= batch_size
+        purged += gone
+    pytest.fail("there was always more to purge")
+
+
 # Waiting
 
 

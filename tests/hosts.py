@@ -4,6 +4,7 @@ A host is adopted, and given back as it was by a downgrade, or refused with a re
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -89,6 +90,10 @@ class Host:
         )
 
 
+Uninterrupted = Callable[[Host], str]
+"""The fixture ``uninterrupted``."""
+
+
 def parents(columns: str = "name text") -> str:
     """Return the parents' definitions, with so many more columns than the contract asks for."""
     return f"""
@@ -166,6 +171,12 @@ LIVE = Host(
 )
 """Parents of 40 columns and the table, for the benchmark to fill."""
 WITHOUT_IDS = ADOPTED.having("no ids", f"alter table {TABLE} drop column id")
+MORE_ROWS = (
+    f"insert into {TABLE} (company_pk, workspace_connector_pk, direction, updated_at)"
+    " select 11, 101, 'output', '2001-01-01' from generate_series(1, %s)"
+)
+FILLED = WITHOUT_IDS.having("12,000 rows without ids", MORE_ROWS % 12_000)
+"""More than two batches."""
 
 # Rows that refuse a host
 

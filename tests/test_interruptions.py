@@ -1,10 +1,6 @@
 """A deployer that is killed, or a server that stops, at any step: the next run completes what it left."""
 
-import os
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from itertools import pairwise
 
 import psycopg
@@ -14,22 +10,20 @@ from deployer import (
     VERSION_TABLE,
     command_line,
     kill,
+    locked,
     upgrade,
     version_of,
     wait_until_gone,
     wait_until_it_waits,
 )
-from helpers import scalar, some, wait_until
-from hosts import ADOPTED, EMPTY, Host
-from servers import DEPLOYER, Server, dump, forget_durability, fresh_server, give_to_deployer, make_roles, server_of
+from helpers import scalar, some
+from hosts import ADOPTED, EMPTY, Uninterrupted
+from servers import DEPLOYER, Crashing, Server, dump, new_database
 
 from connector_provenance.migrations import cli
 
 STEPS = list(pairwise(REVISIONS))
 """Each revision but the first, with the one before it."""
-
-Uninterrupted = Callable[[Host], str]
-Crashing = tuple[Server, Callable[[], None], Callable[[], None]]
 
 BREAKPOINT = """
 create function public.breakpoint() returns event_trigger language plpgsql
@@ -48,27 +42,6 @@ $$;
 create event trigger breakpoint on ddl_command_start execute function public.breakpoint();
 """
 """Stops whoever changes the schema for as long as the test holds advisory lock 1, when it is at a certain revision."""
-
-
-@contextmanager
-def locked(server: Server, dbname: str, statement: str) -> Iterator[int]:
-    """Hold the locks that a statement takes, in a session whose process id it yields."""
-    with psycopg.connect(server.conninfo(dbname)) as blocker:
-        blocker.execute(statement)
-        yield blocker.info.backend_pid
-        blocker.rollback()
-
-
-@pytest.fixture
-def uninterrupted(server: Server, second: psycopg.Connection) -> Uninterrupted:
-    """The dump of a host that was migrated without any interruption."""
-
-    def _uninterrupted(host: Host) -> str:
-        host.build(second)
-        upgrade(server, "provenance_second")
-        return dump(server, "provenance_second")
-
-    return _uninterrupted
 
 
 def test_a_deployer_killed_at_the_end_of_any_revision_leaves_what_the_next_run_completes(
@@ -169,47 +142,23 @@ def test_an_index_build_that_was_interrupted_is_done_again(
 # A server that stops
 
 
-@pytest.fixture
-def crashing() -> Iterator[Crashing]:
-    """A server of the test's own, with what stops it without warning and what starts it again."""
-    with fresh_server() as embedded:
-        server = server_of(embedded)
-        with psycopg.connect(server.conninfo("postgres"), autocommit=True) as connection:
-            forget_durability(connection)  # of a machine that loses power, which this one does not
-            make_roles(connection)
-            connection.execute("create database provenance_empty")
-
-        def stop() -> None:
-            pid = embedded.get_pid()
-            assert pid is not None
-            os.kill(pid, signal.SIGQUIT)  # what `pg_ctl stop -m immediate` sends
-            last = embedded.pgdata / "postmaster.pid"  # the last thing that a stopping server removes
-            wait_until(lambda: not last.exists(), "the server did not stop")
-
-        yield server, stop, embedded.ensure_postgres_running
-
-
-def test_a_server_that_stops_in_the_middle_of_any_revision_is_completed_after_its_restart(
-    crashing: Crashing,
-) -> None:
-    server, stop, start = crashing
-    with psycopg.connect(server.conninfo("provenance_empty")) as connection:
-        give_to_deployer(connection)
+def test_a_server_that_stops_in_the_middle_of_any_revision_is_completed_after_its_restart(crashing: Crashing) -> None:
+    server = crashing.server
+    with new_database(server, "provenance_empty") as connection:
         ADOPTED.build(connection)
-    for before, revision in some(STEPS, 2):
-        upgrade(server, "provenance_empty", before)
-        observer = psycopg.connect(server.conninfo("provenance_empty"), autocommit=True)
-        blocker = psycopg.connect(server.conninfo("provenance_empty"))
-        blocker.execute(f"lock table {VERSION_TABLE} in share row exclusive mode")
-        deployer = command_line(server, "provenance_empty", "upgrade")
-        wait_until_it_waits(observer, deployer, blocker.info.backend_pid)
-        stop()
-        output, errors = deployer.communicate()
-        observer.close()
-        blocker.close()
-        assert deployer.returncode == cli.FAILED, revision
-        assert "Traceback" not in output + errors, errors
-        start()
-        with psycopg.connect(server.conninfo("provenance_empty"), autocommit=True) as observer:
-            assert version_of(observer) == before
-    upgrade(server, "provenance_empty")
+        for before, revision in some(STEPS, 2):
+            upgrade(server, "provenance_empty", before)
+            with (
+                psycopg.connect(server.conninfo("provenance_empty"), autocommit=True) as observer,
+                locked(server, "provenance_empty", f"lock table {VERSION_TABLE} in share row exclusive mode") as behind,
+            ):
+                deployer = command_line(server, "provenance_empty", "upgrade")
+                wait_until_it_waits(observer, deployer, behind)
+                crashing.stop()
+            output, errors = deployer.communicate()
+            assert deployer.returncode == cli.FAILED, revision
+            assert "Traceback" not in output + errors, errors
+            crashing.start()
+            with psycopg.connect(server.conninfo("provenance_empty"), autocommit=True) as observer:
+                assert version_of(observer) == before
+        upgrade(server, "provenance_empty")

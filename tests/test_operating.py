@@ -3,7 +3,6 @@
 import csv
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -30,7 +29,9 @@ from servers import (
     join_groups,
     make_roles,
     pg_upgrade,
+    standby_of,
     started,
+    wait_until_replayed,
 )
 
 from connector_provenance.migrations.sqlfile import ROOT
@@ -578,19 +579,11 @@ def test_a_standby_answers_like_its_primary(directory: Path, tmp_path: Path) -> 
             connection.execute("insert into tenancy.role_bindings (role, workspace_pk) values ('bound_login', 1)")
             join_groups(connection)
         operator = Operator(tmp_path, primary, "product")
-        command: list[str | Path] = [SERVER_BIN / "pg_basebackup", "--write-recovery-conf", "--checkpoint=fast"]
-        command += ["--no-sync", "--pgdata", directory / "standby", "--dbname", primary.conninfo("postgres")]
-        shutil.chown(directory, (directory / "primary").owner())
-        subprocess.run(command, check=True, user=(directory / "primary").owner(), capture_output=True)
-        for leftover in (directory / "standby").glob(".[sh]*"):  # of the primary, whose sockets are where its data is
-            leftover.unlink()
-        with started(directory / "standby") as standby:
+        with standby_of(primary, directory / "standby") as standby:
             replica = Operator(tmp_path, standby, "product")
             with operator.connect() as there, replica.connect() as here:
                 assert scalar(here, "select pg_is_in_recovery()")
-                position = scalar(there, "select pg_current_wal_lsn()::text")
-                arrived_here = f"select pg_last_wal_replay_lsn() >= '{position}'"
-                wait_until(lambda: scalar(here, arrived_here), "the standby did not catch up")
+                wait_until_replayed(there, here)
             for login in LOGINS:
                 assert seen(replica, login) == seen(operator, login)
             assert replica.run(SEE) == operator.run(SEE)

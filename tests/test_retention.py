@@ -5,33 +5,12 @@ from typing import Any
 
 import psycopg
 import pytest
-from helpers import ACME, GLOBEX, UNKNOWN, Connect, force_row, scalar, wait_until_blocked
+from helpers import ACME, GLOBEX, SOON, UNKNOWN, Connect, force_row, purge, scalar, wait_until_blocked
 from psycopg import errors
 
 TABLE = "core_api.company_workspace_connectors"
 ROWS = f"select pk from {TABLE}"
 DELETED = f"{ROWS} where deleted_at is not null"
-SOON = "now() + interval '1 hour'"
-
-
-def purge(
-    connection: psycopg.Connection,
-    moment: str = SOON,
-    batch_size: int | None = 1000,
-    workspace_id: str | None = None,
-    company_id: str | None = None,
-) -> int:
-    """Call the function until it returns 0, as the job does, and return how many rows are gone."""
-    query = f"select core_api.purge_company_workspace_connectors({moment}, %s, %s, %s)"
-    purged = 0
-    for _ in range(1000):
-        gone = scalar(connection, query, batch_size, workspace_id, company_id)
-        if not gone:
-            return purged
-        assert batch_size is not None
-        assert gone <= batch_size
-        purged += gone
-    pytest.fail("there was always more to purge")
 
 
 def pks(connection: psycopg.Connection, query: str = ROWS) -> set[int]:
