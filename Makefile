@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PARALLEL := --numprocesses=2 --dist=worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test pytest bench bench-upgrade bench-purge lint format generate
+.PHONY: help up down test pytest bench bench-upgrade bench-purge mutants lint format generate
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -40,6 +40,9 @@ bench-upgrade: $(VENV)/.ready ## adopt a live host of ROWS rows under load and w
 
 bench-purge: $(VENV)/.ready ## purge a table of ROWS rows while others insert and write bench/PURGE.md (5 minutes)
 	PYTHONPATH=tests $(BIN)/python bench/purge.py --rows $(or $(ROWS),1000000)
+
+mutants: $(VENV)/.ready ## break the source a line at a time and see which tests notice; writes bench/MUTANTS.md (an hour or two); ONLY=policies
+	PYTHONPATH=tests $(BIN)/python bench/mutants.py --only "$(ONLY)" $(if $(RESUME),--resume)
 
 lint: $(VENV)/.ready ## check SQL and Python
 	$(BIN)/ruff check .
