@@ -51,7 +51,7 @@ TESTS = {
     "sql/functions/(create_|delete_|revoke_company|refuse)": "api no_oracle owner_and_public",
     "sql/functions/(current|json_claim|is_tenant)": "context tenant_login owner_and_public shadowing",
     "sql/functions/stamp": "timestamps owner_and_public",
-    "sql/functions/company.*(page_keys|resource|retrieve)": "page api hasura_permissions hasura_operations no_oracle",
+    "sql/functions/company.*(page_keys|resource|retrieve)": "page api member hasura_operations no_oracle",
     "sql/functions/(created|hand_|manage|revoke_all|take_)": f"owner_and_public {DEFAULTS} adoption roles",
     "sql/checks/[0-9]": "verify",
     "sql/checks/verify": "verify",
