@@ -3,10 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 # Each worker starts a server of its own; one of them begins with the tests about roles, which need it untouched.
-PARALLEL := --numprocesses=2 --dist=worksteal
+PARALLEL := --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test pytest bench bench-upgrade bench-purge mutants lint format generate
+.PHONY: help up down test pytest bench bench-upgrade bench-purge prove mutants lint format generate
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -40,6 +40,9 @@ bench-upgrade: $(VENV)/.ready ## adopt a live host of ROWS rows under load and w
 
 bench-purge: $(VENV)/.ready ## purge a table of ROWS rows while others insert and write bench/PURGE.md (5 minutes)
 	PYTHONPATH=tests $(BIN)/python bench/purge.py --rows $(or $(ROWS),1000000)
+
+prove: $(VENV)/.ready ## walk the model of tenancy at random: make prove STEPS=1_000_000; SEED= and WALK= repeat a walk
+	@PYTHONPATH=tests $(BIN)/python bench/prove.py --steps $(or $(STEPS),100_000) $(if $(SEED),--seed $(SEED)) --first-walk $(or $(WALK),0)
 
 mutants: $(VENV)/.ready ## break the source a line at a time and see which tests notice; writes bench/MUTANTS.md (an hour or two); ONLY=policies
 	PYTHONPATH=tests $(BIN)/python bench/mutants.py --only "$(ONLY)" $(if $(RESUME),--resume)

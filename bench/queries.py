@@ -12,6 +12,7 @@ LOGINS = {
     "expert": "bench_expert",
     "limit": "bench_expert",
     "naive": "bench_naive",
+    "advised": "bench_advised",
     "hasura": "bench_hasura",
 }
 """Variants, and the login role that asks; ``page`` is the shipped schema asked through its page function."""
@@ -22,6 +23,7 @@ NEWEST = "order by j.created_at desc, j.pk desc"
 FROM = {
     "shipped": "from core_api.company_workspace_connectors as j where true",
     "naive": "from bench.plain as j where true",
+    "advised": "from bench.plain as j where true",
     "expert": """from bench.plain as j
         join core_api.companies as c on c.pk = j.company_pk
         join core_api.workspace_connectors as k on k.pk = j.workspace_connector_pk
@@ -33,14 +35,14 @@ FROM = {
         and j.deleted_at is null""",
     "hasura": "from core_api.company_workspace_connectors as j where {permission}",
 }
-"""What a client of each variant writes; the policies add the tenant for *shipped* and *naive*, the others say it."""
+"""What a client of each variant writes; policies add the tenant for *shipped*, *naive* and *advised*, others say it."""
 
 COMPANIES = {
     "shipped": "core_api.companies as p",
     "naive": """core_api.companies as p
         where p.workspace_pk = (select w.pk from core_api.workspaces as w where w.workspace_id = %(workspace)s)""",
 }
-COMPANIES |= dict.fromkeys(("expert", "limit", "hasura"), COMPANIES["naive"])
+COMPANIES |= dict.fromkeys(("expert", "limit", "hasura", "advised"), COMPANIES["naive"])
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,7 @@ QUERIES = [
     ),
     with_children("50 companies with their rows", 1),
     query("count", "list", 1, "", columns="count(*)"),
+    query("rows by direction", "list", None, "group by j.direction", columns="j.direction, count(*)"),
     query("export of everything", "list", 1, ""),
 ]
 

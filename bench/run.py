@@ -2,7 +2,6 @@
 
 import argparse
 import functools
-import io
 import os
 import tempfile
 import time
@@ -15,12 +14,12 @@ from typing import Any
 import psycopg
 import queries
 import report
-from alembic import command
-from alembic.config import Config
+from helpers import scalar
 from measure import Question, interleaved
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from servers import GROUPS
 
-from connector_provenance.migrations.sqlfile import ROOT
+from connector_provenance.migrations import cli
 
 HERE = Path(__file__).resolve().parent
 SLICES = 20
@@ -32,6 +31,7 @@ LOGINS = {
     "bench_sync": "",
     "bench_expert": "bypassrls",
     "bench_naive": "",
+    "bench_advised": "",
     "bench_hasura": "",
 }
 SETTINGS = {
@@ -93,9 +93,8 @@ def load(url: str, rows: int) -> str:
         connection.execute(f"create database {name} owner bench_deployer")
         host, port = connection.info.host, connection.info.port
     deployer = f"postgresql://bench_deployer:{PASSWORD}@/{name}?host={host}&port={port}"
-    config = Config(ROOT / "alembic.ini", stdout=io.StringIO())
-    config.attributes["database_url"] = deployer
-    command.upgrade(config, "head")
+    if cli.main(["--database-url", deployer, "upgrade"]):
+        raise SystemExit("not migrated")
 
     started = time.monotonic()
     database = make_conninfo(url, dbname=name)
@@ -143,13 +142,15 @@ def ask_everything(database: str, tenants: Collection[str] = TENANTS) -> list[di
                 }
                 answers = {variant: question.fingerprint() for variant, question in asked.items()}
                 assert len(set(answers.values())) == 1, f"{query.title}, {tenant} tenant: {answers}"
-                naive, naive_buffers = asked.pop("naive").once()
+                once = {variant: asked.pop(variant).once() for variant in report.ONCE}
                 result: dict[str, Any] = {
                     "tenant": tenant,
                     "title": query.title,
                     "rows": answers["expert"][0],
-                    "buffers": {v: question.once()[1] for v, question in asked.items()} | {"naive": naive_buffers},
-                    "ms": interleaved({v: q.milliseconds for v, q in asked.items()}) | {"naive": naive},
+                    "buffers": {v: question.once()[1] for v, question in asked.items()}
+                    | {v: buffers for v, (_, buffers) in once.items()},
+                    "ms": interleaved({v: q.milliseconds for v, q in asked.items()})
+                    | {v: took for v, (took, _) in once.items()},
                     "prepared": interleaved({v: q.prepare().milliseconds for v, q in asked.items()}),
                 }
                 if query.kind == "look-up":
@@ -241,7 +242,9 @@ def try_alternatives(url: str, database: str) -> list[dict[str, Any]]:
                     if query.kind == "look-up":
                         question = question.prepare()
                     result["ms"][query.title, variant] = interleaved({"": question.milliseconds})[""]
-        result["writes"] = write_everything(changed, ["revocation of a connector"])
+            size = "select pg_relation_size('core_api.company_workspace_connectors_page_index')"
+            result["page index"] = scalar(superuser, size)
+        result["writes"] = write_everything(changed, ["revocation of a connector", "insert of 1,000 rows"])
         results.append(result)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("drop database provenance_bench_alternative")
@@ -294,8 +297,8 @@ def main() -> None:
         with psycopg.connect(url, autocommit=True) as connection:
             for rows in found["sizes"]:
                 connection.execute(f"drop database provenance_bench_{rows}")
-            for name in LOGINS:
-                connection.execute(f"drop role {name}")
+            for name in (*GROUPS, *LOGINS):  # the deployer gave the groups, so it goes after them
+                connection.execute(f"drop role if exists {name}")
     report.write(found, options.output)
     say(f"written: {options.output / 'REPORT.md'}")
 

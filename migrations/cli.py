@@ -4,7 +4,6 @@ import argparse
 import io
 import json
 import math
-import os
 import re
 import signal
 import sys
@@ -23,8 +22,8 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
-from connector_provenance.migrations import contract, mend, sqlfile
-from connector_provenance.migrations.database import INSIDE, FailedError, RefusedError, Run, parameters
+from connector_provenance.migrations import contract, live, mend, sqlfile
+from connector_provenance.migrations.database import INSIDE, FailedError, RefusedError, Run, give_up, parameters
 
 DONE, BEHIND, DRIFT, LOCKED, FAILED, REFUSED, AHEAD = range(7)
 NAME = "connector-provenance"
@@ -36,7 +35,7 @@ COMMANDS = {
     "verify": "compare the database with the contract, and read every row for one that spans two workspaces",
     "sql": "[FROM:TO]  print the script of an upgrade or, if TO is the older one, of a downgrade, for psql",
 }
-OPTIONS_OF = {"mend": "verify", "drop_rows": "downgrade", "roles": "sql"}
+OPTIONS_OF = {"mend": "verify", "live": "verify", "seed": "verify", "drop_rows": "downgrade", "roles": "sql"}
 EXIT_CODES = """Exit codes: 0 done, up to date, in agreement; 1 behind: revisions are missing; 2 drift: the database
 is not what the contract says; 3 a lock was not obtained, try again later; 4 anything else; 5 refused,
 nothing was changed; 6 the database is ahead of this package. Of several databases all are attempted,
@@ -95,15 +94,16 @@ class Output(io.TextIOBase):
                 sys.stdout.flush()
             except (OSError, ValueError) as error:
                 self.failure = str(error)
-                with suppress(OSError, ValueError):  # or the interpreter fails again when it exits
-                    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                give_up(sys.stdout)
         return len(text)
 
 
 def complain(text: str, name: str = NAME) -> int:
     """Write to standard error, if it can be written to, and return the exit code of a failure."""
-    with suppress(OSError, ValueError):
+    try:
         print(f"{name}: {text}", file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        give_up(sys.stderr)
     return FAILED
 
 
@@ -137,6 +137,8 @@ def parser() -> Parser:
     add("--build-wait", type=seconds, default=600.0, metavar="SECONDS", help="for others' transactions, in all (600)")
     add("--json", action="store_true", help="print one JSON document instead of progress")
     add("--mend", action="store_true", help="verify: print the SQL that leads back to the contract")
+    add("--live", action="store_true", help="verify: try every rule on the rows that are there, and undo it")
+    add("--seed", type=int, metavar="NUMBER", help="verify --live: try it with other rows and workspaces (0)")
     add("--drop-rows", action="store_true", help="downgrade: drop tables with their rows")
     add("--roles", metavar="DEPLOYER", help="sql: print what a DBA runs for a deployer that may not create roles")
     add("--debug", action="store_true", help="print the traceback of a failure")
@@ -164,6 +166,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     for option, owner in OPTIONS_OF.items():
         if getattr(options, option) and name != owner:
             raise UsageError(f"--{option.replace('_', '-')} belongs to {owner}")
+    if (options.live and options.mend) or (options.seed is not None and not options.live):
+        raise UsageError("--live takes --seed, and does not go with --mend")
     if "" in (revision, options.roles, *(options.database_url or ())):
         raise UsageError("an argument is empty: is a variable unset?")
     if revision is None and name == "downgrade":
@@ -205,6 +209,11 @@ def examine(options: argparse.Namespace, config: Config, outcome: Outcome) -> No
                 BEHIND,
                 f"behind: at {', '.join(heads) or 'base'}, not {outcome.head}; pending:",
             )
+        elif options.live:
+            tried = live.verify(here.connection, options.seed or 0)
+            outcome.answer["live"] = asdict(tried)
+            outcome.code, outcome.message = tried.code, tried.message
+            outcome.weigh(tried.differences(), DRIFT, "drift: tried live, the database does not do what was promised")
         else:
             whose = "; the revisions are in a host's own Alembic" if inside else ""
             outcome.message = f"verified: the database is what the contract says{whose}"
@@ -284,6 +293,8 @@ def report(outcome: Outcome, output: Output) -> None:
         for name, value in step.items():
             if value and name != "revision":
                 output.write(f"  {name}: {'; '.join(map(str, value)) if isinstance(value, list) else value}\n")
+    if "live" in outcome.answer:
+        output.write(live.table(**outcome.answer["live"]))
     name = outcome.database or NAME
     for warning in outcome.warnings:
         complain(f"warning: {warning}", name)

@@ -87,6 +87,12 @@ class AheadError(FailedError):
     code = 6
 
 
+def give_up(stream: Any) -> None:
+    """Lead a standard stream that cannot be written to nowhere: what it holds would fail again as Python exits."""
+    with suppress(OSError, ValueError, AttributeError):  # closed, or never there
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 @dataclass
 class Run:
     """What a caller asks of Alembic's environment beside Alembic's own arguments, and what it answers."""
@@ -120,8 +126,10 @@ class Run:
 
     def say(self, text: str) -> None:
         """Tell whoever watches what goes on; nobody need be there to hear it."""
-        with suppress(OSError, ValueError):
+        try:
             print(f"{self.database}: {text}", file=sys.stderr, flush=True)
+        except (OSError, ValueError):
+            give_up(sys.stderr)
 
 
 def parameters(run: Run) -> dict[str, Any]:

@@ -28,10 +28,20 @@ from servers import (
     server_of,
 )
 
+LONG = ("interruptions", "verify", "adoption", "operating", "command_line", "shadowing", "live", "deploying", "entity")
+"""Files that take longest, so that no worker begins one when the other has nothing left."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the tests about roles first: roles belong to the cluster, and the other tests' template creates them."""
-    items.sort(key=lambda item: "no_group_roles" not in getattr(item, "fixturenames", ()))
+    order = [f"test_{name}.py" for name in LONG]
+
+    def place(item: pytest.Item) -> tuple[bool, int]:
+        name = item.path.name
+        about_roles = "no_group_roles" in getattr(item, "fixturenames", ())
+        return not about_roles, order.index(name) if name in order else len(order)
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")

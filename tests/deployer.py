@@ -120,15 +120,19 @@ def command_line(server: Server, dbname: str, *arguments: str) -> subprocess.Pop
 
 
 def wait_until_it_waits(observer: psycopg.Connection, process: subprocess.Popen[str], behind: int) -> int:
-    """Return the process id of the deployer's session, as soon as it waits for a lock that ``behind`` holds."""
+    """Return the process id of the deployer's session, as soon as it waits for a lock that ``behind`` holds.
+
+    An index that is built concurrently waits for the observer's own snapshots as well, which end by themselves.
+    """
     query = (
         "select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
-        f" and usename = '{DEPLOYER}' and wait_event_type = 'Lock' and %s = any(pg_blocking_pids(pid))"
+        f" and usename = '{DEPLOYER}' and wait_event_type = 'Lock' and %(behind)s = any(pg_blocking_pids(pid))"
+        " and (wait_event <> 'virtualxid' or %(behind)s <> pg_backend_pid())"
     )
 
     def waiting() -> tuple[int] | None:
         assert process.poll() is None, process.communicate()
-        return observer.execute(query, (behind,)).fetchone()
+        return observer.execute(query, {"behind": behind}).fetchone()
 
     (pid,) = wait_until(waiting, "the deployer never waited for a lock")
     return pid

@@ -106,7 +106,7 @@ def some(points: Sequence[T], count: int = 3) -> list[T]:
     """Return a few points of many, the first and the last among them; all of them where FULL is set, as in .ci/run."""
     if os.environ.get("FULL") or len(points) <= count:
         return list(points)
-    return [points[place * (len(points) - 1) // (count - 1)] for place in range(count)]
+    return [points[place * (len(points) - 1) // max(1, count - 1)] for place in range(count)]
 
 
 def check_generated(path: str, text: str) -> None:

@@ -29,8 +29,11 @@ SERVER_BIN = Path(os.environ.get("TEST_POSTGRES_BIN", BIN))
 BIN_15 = Path("/usr/lib/postgresql/15/bin")
 """Where Debian puts the programs of the oldest supported version."""
 
+FULL = pytest.mark.skipif("FULL" not in os.environ, reason="with FULL=1, as in .ci/run")
+"""Marks a test that takes long and of which a shorter one tells most."""
+
 FROM_15 = pytest.mark.skipif(
-    "FULL" not in os.environ or "TEST_POSTGRES_BIN" in os.environ or not BIN_15.exists(),
+    FULL.args[0] or "TEST_POSTGRES_BIN" in os.environ or not BIN_15.exists(),
     reason="with FULL=1, from 15 in its usual place to the embedded 18",
 )
 """Marks a test that moves a database from the oldest supported version to the newest."""

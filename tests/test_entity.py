@@ -23,11 +23,11 @@ from helpers import ACME, GLOBEX, SEED, UNKNOWN, Connect, scalar
 from hosts import EMPTY, JUNCTION, RECORD_TYPES, UNFILLED, Host, in_words, parents
 from psycopg import errors
 from psycopg.types.json import Jsonb
-from servers import Server, dump, join_groups, new_database, psql
+from servers import FULL, Server, dump, join_groups, new_database, psql
 
 from connector_provenance.hasura import check, model
 from connector_provenance.hasura.operations import ask
-from connector_provenance.migrations import contract, entity, sqlfile
+from connector_provenance.migrations import contract, entity, live, sqlfile
 from connector_provenance.migrations.sqlfile import ROOT
 
 FOLDERS = ["migrations", *(folder for folder in entity.FOLDERS[1:] if (ROOT / folder).exists())]
@@ -225,6 +225,7 @@ def test_no_two_fields_of_a_siblings_type_have_one_name(tree: Path) -> None:
         assert sorted(set(fields)) == sorted(fields), path.name
 
 
+@FULL
 def test_a_siblings_sql_passes_the_linter(tree: Path) -> None:
     document = [str(path) for path in tree.rglob("*document*.sql")]
     config = str(ROOT / "pyproject.toml")
@@ -240,6 +241,18 @@ def engine(server: Server, dbname: str) -> sa.Engine:
     """Return an engine for one database, as the deployer."""
     url = sa.make_url(server.url(dbname)).set(drivername="postgresql+psycopg")
     return sa.create_engine(url, poolclass=sa.NullPool)
+
+
+@FULL
+def test_every_rule_is_tried_on_each_record_type(server: Server, dbname: str) -> None:
+    url = sa.make_url(server.url(dbname, server.user)).set(drivername="postgresql+psycopg")
+    with sa.create_engine(url, poolclass=sa.NullPool).connect() as connection:
+        report = live.verify(connection, 0)
+    assert sorted(report.sampled) == sorted(kind.rows for kind in (COMPANY, *SIBLINGS))
+    assert (report.code, [each for each in report.findings if each.result in (live.LEAK, live.WRONG)]) == (0, [])
+    assert {each.junction for each in report.findings if each.check == "guard" and each.result == live.OK} == {
+        *report.sampled
+    }
 
 
 def test_the_contract_knows_the_siblings_at_once(tree: Path, server: Server, dbname: str) -> None:

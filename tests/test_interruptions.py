@@ -75,7 +75,7 @@ def test_a_deployer_killed_at_the_end_of_any_revision_leaves_what_the_next_run_c
     server: Server, empty: psycopg.Connection, uninterrupted: Uninterrupted
 ) -> None:
     ADOPTED.build(empty)
-    for before, revision in some(STEPS):
+    for before, revision in some(STEPS, 2):
         upgrade(server, "provenance_empty", before)
         with locked(server, "provenance_empty", f"lock table {VERSION_TABLE} in share row exclusive mode") as behind:
             deployer = command_line(server, "provenance_empty", "upgrade")
@@ -93,7 +93,7 @@ def test_a_deployer_killed_between_any_two_revisions_leaves_what_the_next_run_co
     empty.execute(BREAKPOINT)
     # the revision after the guards only reads, so there is no change of the schema to stop at
     stops = [None, *(revision for revision in REVISIONS[:-1] if revision != "0009_company_guards")]
-    for revision in some(stops, 4):
+    for revision in some(stops, 2):
         empty.execute(f"alter database provenance_empty set test.breakpoint = '{revision or 'none'}'")
         empty.execute("select pg_advisory_lock(1)")
         deployer = command_line(server, "provenance_empty", "upgrade")
@@ -133,7 +133,7 @@ BUILDS = {
 }
 
 
-@pytest.mark.parametrize(("table", "revision", "index"), some([(table, *build) for table, build in BUILDS.items()], 2))
+@pytest.mark.parametrize(("table", "revision", "index"), some([(table, *build) for table, build in BUILDS.items()], 1))
 def test_an_index_build_that_was_interrupted_is_done_again(
     table: str,
     revision: str,
@@ -196,7 +196,7 @@ def test_a_server_that_stops_in_the_middle_of_any_revision_is_completed_after_it
     with psycopg.connect(server.conninfo("provenance_empty")) as connection:
         give_to_deployer(connection)
         ADOPTED.build(connection)
-    for before, revision in some(STEPS):
+    for before, revision in some(STEPS, 2):
         upgrade(server, "provenance_empty", before)
         observer = psycopg.connect(server.conninfo("provenance_empty"), autocommit=True)
         blocker = psycopg.connect(server.conninfo("provenance_empty"))

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from deployer import REVISIONS, command_line, downgrade, upgrade
 from helpers import scalar
-from servers import DEPLOYER, Server, dump
+from servers import DEPLOYER, FULL, Server, dump
 
 from connector_provenance.migrations import cli
 from connector_provenance.migrations.sqlfile import ROOT
@@ -43,6 +43,7 @@ def test_a_file_says_first_what_it_does_and_then_what_it_locks(path: Path) -> No
 # Up and down
 
 
+@FULL
 def test_each_revision_can_be_undone_and_done_again(server: Server, empty: psycopg.Connection) -> None:
     before = None
     for revision in REVISIONS:

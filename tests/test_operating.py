@@ -21,6 +21,7 @@ from servers import (
     BIN_15,
     DEPLOYER,
     FROM_15,
+    FULL,
     LOGINS,
     PASSWORD,
     SERVER_BIN,
@@ -56,6 +57,7 @@ run_so_far: set[tuple[str, int]] = set()
 Place = tuple[str, int]
 """A heading of the page and which of its blocks."""
 SEE, WHY = ("See who sees what", 0), ("See who sees what", 1)
+LIVE = ("Try every rule", 0)
 WATCH, GO_ON = ("Watch", 0), ("Watch", 1)
 NIGHTLY, TOUCH = ("Purge every night", 0), ("Purge every night", 1)
 COMPANY, WORKSPACE = ("Erase a company", 0), ("Erase a workspace", 0)
@@ -149,6 +151,21 @@ def test_the_owner_asks_why_a_row_is_hidden_and_sees_none_afterwards(
     assert "invalid input syntax for type uuid" in operator.run(WHY, ID="17")
     with operator.connect(DEPLOYER) as owner:
         assert rows(owner) == []
+        assert not scalar(owner, "select pg_has_role('hasura_service', 'usage')")
+
+
+def test_the_owner_tries_every_rule_and_is_in_no_group_afterwards(
+    operator: Operator, clone: psycopg.Connection
+) -> None:
+    said = operator.run(LIVE)
+    assert re.search(r"^guard +2 inserts without a policy +ok +everybody$", said, re.M)
+    assert re.search(r"tried live: \d+ checks hold$", said, re.M)
+    for check in set(re.findall(r"^([a-z][a-z' ]+?)  ", said, re.M)) - {"check", "logins"}:
+        assert re.search(rf"^\| (guard, )?{check}(, parents)? \|", PAGE, re.M), check
+    clone.execute(f"create policy everything on {TABLE} for select to workspace_member using (true)")
+    said = operator.run(LIVE, check=False)
+    assert "leak: visible rows, workspace_member" in said
+    with operator.connect(DEPLOYER) as owner:
         assert not scalar(owner, "select pg_has_role('hasura_service', 'usage')")
 
 
@@ -577,8 +594,8 @@ def test_a_standby_answers_like_its_primary(directory: Path, tmp_path: Path) -> 
             for login in LOGINS:
                 assert seen(replica, login) == seen(operator, login)
             assert replica.run(SEE) == operator.run(SEE)
-            for command in ("verify", "status", "plan", "upgrade"):
-                replica.type(f"connector-provenance {command}")
+            for asked in ("verify", "status", "plan", "upgrade"):
+                replica.type(f"connector-provenance {asked}")
             assert "this is a standby" in replica.type("connector-provenance downgrade base", check=False)
 
 
@@ -672,6 +689,7 @@ def test_a_subscriber_gets_every_row_and_every_change_without_a_superuser(stream
         assert re.search(r"^ replication slot +\| provenance ", told, re.M)
 
 
+@FULL
 def test_a_subscriber_outside_hasura_service_misses_what_was_there_before(streaming: SourceAndTarget) -> None:
     operator, target = streaming
     urls: dict[str, Any] = {"OTHER_URL": target.url("restored"), "CDC_URL": operator.server.url("product", "cdc")}
@@ -683,6 +701,7 @@ def test_a_subscriber_outside_hasura_service_misses_what_was_there_before(stream
         wait_until(arrived(copy, 1), "the change did not arrive")
 
 
+@FULL
 def test_this_packages_own_table_takes_no_changes(streaming: SourceAndTarget) -> None:
     operator, target = streaming
     operator.run(PUBLISH)

@@ -259,6 +259,17 @@ def test_a_filter_on_another_workspaces_parent_shows_nothing(
     assert page(as_member, **{column: UNKNOWN}) == []
 
 
+@pytest.mark.parametrize("function", [PAGE, LIST])
+def test_a_refused_workspace_is_refused_whosever_connector_is_named(
+    function: str, connect: Connect, as_superuser: psycopg.Connection
+) -> None:
+    for connector in (UNKNOWN, public_id(as_superuser, "workspace_connector_id", 201)):
+        with pytest.raises(errors.InsufficientPrivilege, match="no binding"):
+            connect("unbound_login", ACME).execute(f"select {function}(workspace_connector_id => %s)", (connector,))
+        with pytest.raises(errors.InvalidParameterValue, match=r"app\.workspace_id"):
+            connect("member_login", "acme").execute(f"select {function}(workspace_connector_id => %s)", (connector,))
+
+
 def test_a_page_has_fifty_rows_where_no_limit_is_given(filled: Callable[..., psycopg.Connection]) -> None:
     member = filled("member_login")
     assert page(member) == page(member, page_limit=None) == page(member, page_limit=50) == ids(member)[:50]

@@ -56,12 +56,17 @@ LOOK_UPS = {
         38,
     ),
     "connector": (f"select * from {TABLE} where workspace_connector_pk = %(connector)s {NEWEST} limit 20", 51),
+    "connector and direction": (
+        f"select * from {TABLE} where workspace_connector_pk = %(connector)s and direction = 'input' {NEWEST} limit 20",
+        51,
+    ),
     "children": (
         "select c.company_id, j.id from (select pk, company_id from core_api.companies order by pk limit 10) as c"
         f" left join {TABLE} as j on j.company_pk = c.pk",
         340,
     ),
 }
+# A list costs its page and, for each row, the look-up of two parents' public ids.
 PAGES = {
     "first page": ("select * from core_api.company_workspace_connectors_page(50)", 420),
     "later page": ("select * from core_api.company_workspace_connectors_page(50, %(id)s)", 470),
@@ -70,6 +75,14 @@ PAGES = {
         180,
     ),
     "company's page": ("select * from core_api.company_workspace_connectors_page(company_id => %(company_id)s)", 90),
+    "list": ("select core_api.company_workspace_connectors_list(50)", 1070),
+    "later list": ("select core_api.company_workspace_connectors_list(50, %(id)s)", 1130),
+    "connector's list": (
+        "select core_api.company_workspace_connectors_list(20, workspace_connector_id => %(connector_id)s)",
+        480,
+    ),
+    "company's list": ("select core_api.company_workspace_connectors_list(company_id => %(company_id)s)", 310),
+    "counts": ("select * from core_api.company_workspace_connectors_counts()", 68),
 }
 
 

@@ -31,7 +31,7 @@ import sqlalchemy as sa
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from deployer import alembic_config, command_line, downgrade, upgrade
-from helpers import ACME, UNKNOWN, Connect
+from helpers import ACME, UNKNOWN, Connect, some
 from psycopg import errors
 from servers import DEPLOYER, LOGINS, Server, new_database
 
@@ -392,8 +392,9 @@ def alter_routines(connection: psycopg.Connection, setting: str) -> set[str]:
 # The rule
 
 
-@pytest.mark.parametrize("caller", CALLERS.values(), ids=CALLERS)
-def test_what_a_caller_plants_neither_runs_as_another_role_nor_changes_an_answer(arena: Arena, caller: Caller) -> None:
+@pytest.mark.parametrize("name", some(list(CALLERS), 6))
+def test_what_a_caller_plants_neither_runs_as_another_role_nor_changes_an_answer(arena: Arena, name: str) -> None:
+    caller = CALLERS[name]
     plain = arena.attack(caller)
     ways = {way: arena.ways[way] for way in plain.permitted}
     reports = {name: arena.attack(caller, plant, ways=ways) for name, plant in arena.plants.items()}

@@ -847,8 +847,9 @@ BREAKS = {
 """What is done to a migrated database by hand, and a part of the finding that names it."""
 
 
-@pytest.mark.parametrize(("statements", "finding"), BREAKS.values(), ids=BREAKS.keys())
-def test_drift_is_named(statements: str, finding: str, as_superuser: psycopg.Connection) -> None:
+@pytest.mark.parametrize("name", some(list(BREAKS), 60))
+def test_drift_is_named(name: str, as_superuser: psycopg.Connection) -> None:
+    statements, finding = BREAKS[name]
     as_superuser.execute(statements)
     assert any(finding in found for found in findings(as_superuser))
 
@@ -1146,7 +1147,7 @@ MENDED = {
 """Breaks that SQL alone can take back; for the others the script says what a person has to decide."""
 
 
-@pytest.mark.parametrize("name", some(list(MENDED), 16))
+@pytest.mark.parametrize("name", some(list(MENDED), 6))
 def test_what_verify_prints_to_mend_leads_back_to_the_contract(
     name: str, server: Server, clone: psycopg.Connection
 ) -> None:

@@ -28,8 +28,12 @@ declare
         select k.pk
         from tenancy.current_workspace_connectors as k
         where
-            company_page_keys.workspace_connector_id is null
-            or k.workspace_connector_id = company_page_keys.workspace_connector_id
+            -- Asked before any row is looked at, as in retrieve.
+            (select tenancy.current_workspace_pk()) is not null
+            and (
+                company_page_keys.workspace_connector_id is null
+                or k.workspace_connector_id = company_page_keys.workspace_connector_id
+            )
     );
     place_at timestamptz := 'infinity';
     place_pk integer := 0;
