@@ -39,7 +39,8 @@ TESTS = {
     "policies/": "member sync owner_and_public hasura_permissions",
     "sql/0000": "shadowing command_line deploying",
     "sql/0001": "owner_and_public tenant_login roles",
-    "sql/000[2468]": f"table member sync owner_and_public timestamps same_workspace tenant_login page {DEFAULTS}",
+    "sql/000[2468]": f"table member sync owner_and_public timestamps same_workspace tenant_login page {DEFAULTS}"
+    " adoption::test_the_rows_of_an_adopted_table_are_seen_by_members_in_their_workspace_alone",
     "sql/000[37]": "table races ids_online retention",
     "sql/(0005|0011)": f"member sync api owner_and_public {DEFAULTS}",
     "sql/(0009|0010)": f"same_workspace races owner_and_public {DEFAULTS}"

@@ -94,6 +94,17 @@ def test_a_login_without_a_group_can_do_nothing(statement: str, connect: Connect
         connect("outsider_login", ACME).execute(statement)
 
 
+@pytest.mark.parametrize("table", [TABLE, "core_api.companies", "core_api.workspace_connectors", "core_api.workspaces"])
+def test_a_right_to_read_that_was_lent_by_mistake_shows_nothing(table: str, as_superuser: psycopg.Connection) -> None:
+    as_superuser.execute(f"grant select on {table} to outsider_login")
+    as_superuser.execute("grant usage on schema core_api, tenancy to outsider_login")
+    as_superuser.execute("grant execute on all functions in schema tenancy to outsider_login")
+    as_superuser.execute("grant select on all tables in schema tenancy to outsider_login")
+    as_superuser.execute("set local session authorization outsider_login")
+    as_superuser.execute("select set_config('app.workspace_id', %s, true)", (ACME,))
+    assert scalar(as_superuser, f"select count(*) from {table}") == 0
+
+
 def test_public_holds_no_privilege(as_superuser: psycopg.Connection) -> None:
     found = as_superuser.execute(
         """
