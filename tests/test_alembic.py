@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.util import CommandError
 from deployer import REVISIONS, VERSION_TABLE, alembic_config, upgrade, version_of
-from helpers import scalar
+from helpers import scalar, some
 from pytest_alembic import Config, runner
 from pytest_alembic import tests as standard
 from servers import Server
@@ -79,16 +79,15 @@ def test_autogenerate_is_refused_in_one_sentence(
     assert sorted((ROOT / "migrations" / "versions").iterdir()) == before
 
 
-@pytest.mark.parametrize(
-    "test",
-    [
-        standard.test_single_head_revision,
-        standard.test_upgrade,
-        standard.test_model_definitions_match_ddl,
-        standard.test_up_down_consistency,
-    ],
-    ids=lambda test: test.__name__,
-)
+STANDARD = [
+    standard.test_single_head_revision,
+    standard.test_model_definitions_match_ddl,
+    standard.test_up_down_consistency,
+    standard.test_upgrade,
+]
+
+
+@pytest.mark.parametrize("test", some(STANDARD, 2), ids=lambda test: test.__name__)
 def test_pytest_alembics_tests_pass(test: Callable[..., None], server: Server, empty: psycopg.Connection) -> None:
     url = server.url("provenance_empty")
     engine = sa.create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url), poolclass=sa.NullPool)

@@ -82,45 +82,39 @@ def sibling(clone: psycopg.Connection) -> str:
     return str(scalar(clone, "select id from core_api.record_workspace_connectors"))
 
 
-@pytest.mark.parametrize(
-    ("kind", "login", "workspace", "verdict"),
-    [
-        ("active", None, None, "visible to workspace_member"),
-        ("active", None, ACME, "visible to workspace_member"),
-        ("active", None, GLOBEX, "hidden from workspace_member by company, connector"),
-        ("active", None, UNKNOWN, "hidden from workspace_member by context"),
-        ("active", "member_login", None, "hidden from member_login by context"),
-        ("active", "bound_login", None, "visible to bound_login"),
-        ("active", "bound_login", GLOBEX, "hidden from bound_login by context"),
-        ("active", "unbound_login", ACME, "hidden from unbound_login by context"),
-        ("active", "outsider_login", ACME, "hidden from outsider_login by privilege"),
-        ("active", "retention_login", ACME, "hidden from retention_login by privilege"),
-        ("active", "nobody", ACME, "hidden from nobody by privilege"),
-        ("active", DEPLOYER, ACME, f"hidden from {DEPLOYER} by privilege"),
-        ("another's", "bound_login", None, "hidden from bound_login by company, connector"),
-        ("deleted", None, None, "hidden from workspace_member by deleted_at"),
-        ("deleted", "member_login", GLOBEX, "hidden from member_login by company, connector, deleted_at"),
-        ("deleted", "sync_login", ACME, "visible to sync_login"),
-        ("deleted", "sync_login", GLOBEX, "hidden from sync_login by company, connector"),
-        ("deleted", "hasura_login", None, "visible to hasura_login"),
-        ("of another's company", None, ACME, "hidden from workspace_member by company"),
-        ("of another's company", None, GLOBEX, "hidden from workspace_member by connector"),
-        ("of another's connector", "sync_login", ACME, "hidden from sync_login by connector"),
-        ("of another's connector", "postgres", None, "visible to postgres"),
-    ],
-)
-def test_what_hides_a_row_is_named(
-    kind: str,
-    login: str | None,
-    workspace: str | None,
-    verdict: str,
-    rows: dict[str, str],
-    clone: psycopg.Connection,
-    server: Server,
-) -> None:
-    login = server.user if login == "postgres" else login
-    verdict = verdict.replace("postgres", server.user)
-    assert explain(server, clone.info.dbname, [(rows[kind], login, workspace)]) == [verdict]
+VERDICTS = [
+    ("active", None, None, "visible to workspace_member"),
+    ("active", None, ACME, "visible to workspace_member"),
+    ("active", None, GLOBEX, "hidden from workspace_member by company, connector"),
+    ("active", None, UNKNOWN, "hidden from workspace_member by context"),
+    ("active", "member_login", None, "hidden from member_login by context"),
+    ("active", "bound_login", None, "visible to bound_login"),
+    ("active", "bound_login", GLOBEX, "hidden from bound_login by context"),
+    ("active", "unbound_login", ACME, "hidden from unbound_login by context"),
+    ("active", "outsider_login", ACME, "hidden from outsider_login by privilege"),
+    ("active", "retention_login", ACME, "hidden from retention_login by privilege"),
+    ("active", "nobody", ACME, "hidden from nobody by privilege"),
+    ("active", DEPLOYER, ACME, f"hidden from {DEPLOYER} by privilege"),
+    ("another's", "bound_login", None, "hidden from bound_login by company, connector"),
+    ("deleted", None, None, "hidden from workspace_member by deleted_at"),
+    ("deleted", "member_login", GLOBEX, "hidden from member_login by company, connector, deleted_at"),
+    ("deleted", "sync_login", ACME, "visible to sync_login"),
+    ("deleted", "sync_login", GLOBEX, "hidden from sync_login by company, connector"),
+    ("deleted", "hasura_login", None, "visible to hasura_login"),
+    ("of another's company", None, ACME, "hidden from workspace_member by company"),
+    ("of another's company", None, GLOBEX, "hidden from workspace_member by connector"),
+    ("of another's connector", "sync_login", ACME, "hidden from sync_login by connector"),
+    ("of another's connector", "postgres", None, "visible to postgres"),
+]
+"""Which kind of row, asked for as whom, with which workspace set, and what is said."""
+
+
+def test_what_hides_a_row_is_named(rows: dict[str, str], clone: psycopg.Connection, server: Server) -> None:
+    questions: list[Question] = [
+        (rows[kind], server.user if login == "postgres" else login, workspace) for kind, login, workspace, _ in VERDICTS
+    ]
+    expected = [verdict.replace("postgres", server.user) for *_, verdict in VERDICTS]
+    assert explain(server, clone.info.dbname, questions) == expected
 
 
 def test_the_explanation_agrees_with_what_each_login_sees(
@@ -168,16 +162,14 @@ def test_an_owner_who_may_read_all_explains(
     assert explain(server, clone.info.dbname, question, DEPLOYER) == ["hidden from workspace_member by deleted_at"]
 
 
-@pytest.mark.parametrize(
-    "login", [DEPLOYER, *(login for login in LOGINS if login not in ("outsider_login", "retention_login"))]
-)
 def test_who_does_not_see_every_row_is_told_so_and_nothing_else(
-    login: str, rows: dict[str, str], clone: psycopg.Connection, server: Server
+    rows: dict[str, str], clone: psycopg.Connection, server: Server
 ) -> None:
-    for public in (*rows.values(), NOWHERE):
-        said = refused(server, clone.info.dbname, f"\\set id '{public}'\n\\i {FILE}\n", login)
-        assert f"nothing can be explained: role {login} does not see all of" in said
-        assert public not in said
+    for login in (DEPLOYER, *(login for login in LOGINS if login not in ("outsider_login", "retention_login"))):
+        for public in (rows["active"], rows["of another's company"], NOWHERE):
+            said = refused(server, clone.info.dbname, f"\\set id '{public}'\n\\i {FILE}\n", login)
+            assert f"nothing can be explained: role {login} does not see all of" in said
+            assert public not in said
 
 
 def test_an_id_that_is_nowhere_is_said_to_be_nowhere(clone: psycopg.Connection, server: Server) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 from deployer import command_line, mend, preflight, run, verify, wait_until_it_waits
+from helpers import some
 from psycopg import sql
 from servers import DEPLOYER, GROUPS, Server
 
@@ -84,7 +85,7 @@ def test_a_role_that_exists_is_adopted_and_left(server: Server, empty: psycopg.C
     [
         *(
             (attribute, "role workspace_member", f"alter role workspace_member no{attribute};")
-            for attribute in ("superuser", "bypassrls", "createrole", "replication", "login")
+            for attribute in some(("superuser", "createrole", "replication", "login", "bypassrls"), 2)
         ),
         (
             "in role pg_read_all_data",
