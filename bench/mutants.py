@@ -52,7 +52,8 @@ TESTS = {
     "sql/functions/(create_|delete_|revoke_company|refuse)": "api no_oracle owner_and_public",
     "sql/functions/(current|json_claim|is_tenant)": "context tenant_login owner_and_public shadowing",
     "sql/functions/stamp": "timestamps owner_and_public",
-    "sql/functions/company.*(page_keys|resource|retrieve)": "page api member no_oracle plans owner_and_public hasura_service shadowing",
+    "sql/functions/company.*(page_keys|resource|retrieve)": "page api member no_oracle plans"
+    " owner_and_public hasura_service shadowing",
     "sql/functions/(created|hand_|manage|revoke_all|take_)": f"owner_and_public {DEFAULTS} adoption roles",
     "sql/checks/[0-9]": "verify",
     "sql/checks/verify": "verify",
@@ -62,7 +63,6 @@ TESTS = {
 }
 JUST_MIGRATED = "tests/test_verify.py::test_the_contract_is_what_a_database_just_migrated_says"
 """Generates sql/verify.sql, with which some tests compare."""
-COMPARING = re.compile("verify|adoption|roles|command_line|deploying")
 
 POLICY, SQL, FUNCTION, CHECK = "policies/", r"sql/0|policies/", "sql/functions/", r"sql/checks/\d"
 PYTHON, CODES = r"(env|database|sqlfile)\.py$", r"(cli|database)\.py$"
@@ -276,8 +276,7 @@ class Arena:
         file.write_text("\n".join(lines) + "\n", encoding="utf-8")
         os.utime(file, (stamp, stamp))  # or Python may take what it compiled for the last mutant
         tests = tests_of(mutant.path)
-        compares = not mutant.path.endswith(".py") and any(map(COMPARING.search, tests))
-        first = [JUST_MIGRATED] if compares else []
+        first = [] if mutant.path.endswith(".py") else [JUST_MIGRATED]
         try:
             if "tests/test_verify.py" in tests:  # which reads the file before its first test runs
                 found = self.tests(first, SECONDS)
