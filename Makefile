@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 PARALLEL := --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test pytest bench bench-upgrade bench-purge prove mutants lint format generate
+.PHONY: help up down test pytest bench bench-distributions bench-upgrade bench-purge prove mutants lint format generate
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 28
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -34,6 +34,9 @@ pytest: $(VENV)/.ready ## run the tests alone; with TEST_POSTGRES_BIN on servers
 
 bench: $(VENV)/.ready ## measure against other designs: make bench ROWS=10_000_000; writes bench/REPORT.md
 	@PYTHONPATH=tests $(BIN)/python bench/run.py --rows $(or $(ROWS),1_000_000)
+
+bench-distributions: $(VENV)/.ready ## compare pages, counts and plans in three distributions: make bench-distributions ROWS=3_000_000; writes bench/DISTRIBUTIONS.md
+	@PYTHONPATH=tests $(BIN)/python bench/distributions.py --rows $(or $(ROWS),1_000_000)
 
 bench-upgrade: $(VENV)/.ready ## adopt a live host of ROWS rows under load and write bench/LIVE_UPGRADE.md (10 minutes)
 	PYTHONPATH=tests $(BIN)/python bench/live_upgrade.py --rows $(or $(ROWS),2000000)

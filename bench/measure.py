@@ -50,6 +50,21 @@ class Question:
         plan = self._explain("on")
         return plan["Planning Time"] + plan["Execution Time"], touched(plan)
 
+    def shape(self) -> str:
+        """Return how the plan combines tables, the outermost first, and by which indexes it reads them, each once."""
+        steps, sources = [], []
+        nodes = [self._ask("explain (format json) " + self.text)[0][0]["Plan"]]
+        while nodes:
+            node = nodes.pop(0)
+            nodes[:0] = node.get("Plans", ())
+            if "Join Type" in node or "Sort" in node["Node Type"]:
+                steps.append(node["Node Type"])
+            if "SubPlan" in node.get("Filter", ""):
+                steps.append("hashed SubPlan" if "hashed SubPlan" in node["Filter"] else "SubPlan")
+            if "Index Name" in node or node["Node Type"] == "Seq Scan":
+                sources.append(node.get("Index Name") or f"all of {node['Relation Name']}")
+        return ", ".join(dict.fromkeys(steps)) + ": " + ", ".join(dict.fromkeys(sources))
+
     def prepare(self) -> "Question":
         """Return the question as a prepared statement, asked often enough for the server to settle on a plan."""
         names = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", self.text)))

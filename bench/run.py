@@ -6,7 +6,7 @@ import os
 import tempfile
 import time
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -85,8 +85,11 @@ def create_logins(url: str) -> None:
                 connection.execute(f"create role {login} login password '{PASSWORD}' {attributes}")
 
 
-def load(url: str, rows: int) -> str:
-    """Create a database with a table of so many rows, migrated by a deployer, and return its connection string."""
+def load(url: str, rows: int, distribution: str = "synced") -> str:
+    """Create a database with a table of so many rows, migrated by a deployer, and return its connection string.
+
+    :param distribution: ``synced``, as load.sql has it, or ``dense``, as load_dense.sql.
+    """
     name = f"provenance_bench_{rows}"
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"drop database if exists {name}")
@@ -104,11 +107,16 @@ def load(url: str, rows: int) -> str:
         connection.execute("grant hasura_service to bench_hasura")
         connection.execute("set session_replication_role = replica")  # the generator respects what the triggers check
         connection.execute("select set_config('bench.rows', %s, false)", (str(rows),))
-        execute_file(connection, HERE / "load.sql")
-        for part in range(1, SLICES + 1):
-            connection.execute("select set_config('bench.slice', %s, false)", (str(part),))
-            execute_file(connection, HERE / "load_slice.sql")
-            say(f"  {rows:>11,} rows: {part * 100 // SLICES:3d} %  {time.monotonic() - started:5.0f} s")
+        execute_file(connection, HERE / ("load.sql" if distribution == "synced" else "load_dense.sql"))
+        execute_file(connection, HERE / "load_parents.sql")
+        if distribution == "synced":
+            execute_file(connection, HERE / "load_syncs.sql")
+            for part in range(1, SLICES + 1):
+                connection.execute("select set_config('bench.slice', %s, false)", (str(part),))
+                execute_file(connection, HERE / "load_slice.sql")
+                say(f"  {rows:>11,} rows: {part * 100 // SLICES:3d} %  {time.monotonic() - started:5.0f} s")
+        else:
+            execute_file(connection, HERE / "load_random.sql")
         connection.execute("vacuum analyze")
         say(f"  {rows:>11,} rows: copying them for the other variants")
         execute_file(connection, HERE / "variants.sql")
@@ -121,6 +129,16 @@ def load(url: str, rows: int) -> str:
 def login(database: str, name: str, stack: ExitStack) -> psycopg.Connection:
     """Open a login role's own connection."""
     return stack.enter_context(psycopg.connect(database, user=name, password=PASSWORD, autocommit=True))
+
+
+def agree(asked: Mapping[str, Question], what: str) -> int:
+    """Return how many rows every variant answers with.
+
+    :raises AssertionError: two of them answered differently.
+    """
+    answers = {variant: question.fingerprint() for variant, question in asked.items()}
+    assert len(set(answers.values())) == 1, f"{what}: {answers}"
+    return next(iter(answers.values()))[0]
 
 
 def ask_everything(database: str, tenants: Collection[str] = TENANTS) -> list[dict[str, Any]]:
@@ -140,13 +158,12 @@ def ask_everything(database: str, tenants: Collection[str] = TENANTS) -> list[di
                     v: Question(connections[v], text.replace("{permission}", permission), values)
                     for v, text in query.texts.items()
                 }
-                answers = {variant: question.fingerprint() for variant, question in asked.items()}
-                assert len(set(answers.values())) == 1, f"{query.title}, {tenant} tenant: {answers}"
+                rows = agree(asked, f"{query.title}, {tenant} tenant")
                 once = {variant: asked.pop(variant).once() for variant in report.ONCE}
                 result: dict[str, Any] = {
                     "tenant": tenant,
                     "title": query.title,
-                    "rows": answers["expert"][0],
+                    "rows": rows,
                     "buffers": {v: question.once()[1] for v, question in asked.items()}
                     | {v: buffers for v, (_, buffers) in once.items()},
                     "ms": interleaved({v: q.milliseconds for v, q in asked.items()})
@@ -251,6 +268,42 @@ def try_alternatives(url: str, database: str) -> list[dict[str, Any]]:
     return results
 
 
+TABLE = "core_api.company_workspace_connectors"
+PARTS = {
+    "the policy's check": f"alter policy sync_inserts_rows on {TABLE} with check (true)",
+    "what the context checks": (HERE / "alternatives" / "context_in_sql.sql").read_text(encoding="utf-8"),
+    "the mixed-row guard": f"alter table {TABLE} disable trigger company_workspace_connectors_refuse_mixed_inserts",
+    "the stamp": f"alter table {TABLE} disable trigger company_workspace_connectors_stamp_timestamps",
+}
+"""What a write pays for, and how it is taken away."""
+
+
+def account(url: str, database: str) -> dict[str, float]:
+    """Return the milliseconds of an insert of one row: bare, shipped, without each part, and without any."""
+    name = conninfo_to_dict(database)["dbname"]
+    copies = {"shipped": [], **{f"without {part}": [part] for part in PARTS}, "without any of them": list(PARTS)}
+    with psycopg.connect(url, autocommit=True) as connection:
+        for number in range(len(copies)):
+            connection.execute(f"drop database if exists {name}_{number}")
+            connection.execute(f"create database {name}_{number} template {name}")
+        with ExitStack() as stack:
+            superuser = stack.enter_context(psycopg.connect(database))
+            values = queries.parameters(superuser, TENANTS["biggest"])
+            bare = login(database, "bench_expert", stack)
+            asked = {"bare": Question(bare, WRITES["insert of 1 row"].format(table="bench.plain"), values)}
+            for number, (title, parts) in enumerate(copies.items()):
+                copy = make_conninfo(database, dbname=f"{name}_{number}")
+                with psycopg.connect(copy, autocommit=True) as owner:
+                    for part in parts:
+                        owner.execute(PARTS[part])
+                sync = login(copy, "bench_sync", stack)
+                asked[title] = Question(sync, WRITES["insert of 1 row"].format(table=TABLE), values)
+            found = interleaved({title: question.milliseconds for title, question in asked.items()})
+        for number in range(len(copies)):
+            connection.execute(f"drop database {name}_{number}")
+    return found
+
+
 def sizes_of(database: str) -> dict[str, Any]:
     """Return what the report says about one table: tenants, rows and bytes."""
     with psycopg.connect(database) as connection:
@@ -268,6 +321,25 @@ def sizes_of(database: str) -> dict[str, Any]:
         return dict(zip(names, row or (), strict=True))
 
 
+def settings(url: str) -> dict[str, str]:
+    """Return the server's settings that a report shows."""
+    with psycopg.connect(url) as connection:
+        return dict(
+            connection.execute(
+                "select name, current_setting(name) from pg_settings where name = any(%s)", (report.SETTINGS,)
+            ).fetchall()
+        )
+
+
+def clean_up(url: str, databases: Iterable[str]) -> None:
+    """Drop a run's databases and roles."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        for name in databases:
+            connection.execute(f"drop database {name}")
+        for name in (*GROUPS, *LOGINS):  # the deployer gave the groups, so it goes after them
+            connection.execute(f"drop role if exists {name}")
+
+
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -277,12 +349,7 @@ def main() -> None:
     found: dict[str, Any] = {"sizes": {}, "reads": {}}
     with server() as url:
         create_logins(url)
-        with psycopg.connect(url) as connection:
-            found["server"] = dict(
-                connection.execute(
-                    "select name, current_setting(name) from pg_settings where name = any(%s)", (report.SETTINGS,)
-                )
-            )
+        found["server"] = settings(url)
         for rows in (options.rows // 100, options.rows // 10, options.rows):
             say(f"{rows:,} rows: loading")
             database = load(url, rows)
@@ -292,13 +359,10 @@ def main() -> None:
             if rows == options.rows // 10:
                 say(f"{rows:,} rows: alternatives")
                 found["alternatives"] = try_alternatives(url, database)
+                found["account"] = account(url, database)
         say(f"{rows:,} rows: writing")
         found["writes"] = write_everything(database)
-        with psycopg.connect(url, autocommit=True) as connection:
-            for rows in found["sizes"]:
-                connection.execute(f"drop database provenance_bench_{rows}")
-            for name in (*GROUPS, *LOGINS):  # the deployer gave the groups, so it goes after them
-                connection.execute(f"drop role if exists {name}")
+        clean_up(url, [f"provenance_bench_{rows}" for rows in found["sizes"]])
     report.write(found, options.output)
     say(f"written: {options.output / 'REPORT.md'}")
 
