@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PARALLEL := --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test pytest bench bench-distributions bench-upgrade bench-purge prove lint format generate
+.PHONY: help up down test pytest bench bench-distributions bench-upgrade bench-purge prove mutants lint format generate
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 28
@@ -46,6 +46,9 @@ bench-purge: $(VENV)/.ready ## purge a table of ROWS rows while others insert an
 
 prove: $(VENV)/.ready ## walk the model of tenancy at random: make prove STEPS=1_000_000; SEED= and WALK= repeat a walk
 	@PYTHONPATH=tests $(BIN)/python bench/prove.py --steps $(or $(STEPS),100_000) $(if $(SEED),--seed $(SEED)) --first-walk $(or $(WALK),0)
+
+mutants: $(VENV)/.ready ## break the source a line at a time and see which tests notice; writes bench/MUTANTS.md (an hour or two); ONLY=policies
+	PYTHONPATH=tests $(BIN)/python bench/mutants.py --only "$(ONLY)" $(if $(RESUME),--resume)
 
 lint: $(VENV)/.ready ## check SQL and Python
 	$(BIN)/ruff check .

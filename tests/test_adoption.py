@@ -82,13 +82,16 @@ def test_adopted_parents_serve_the_policies(host: Host, server: Server, empty: p
         assert scalar(empty, f"select count(*) from {TABLE}") == 1
 
 
-def test_members_see_the_rows_of_an_adopted_table(server: Server, empty: psycopg.Connection) -> None:
+def test_the_rows_of_an_adopted_table_are_seen_by_members_in_their_workspace_alone(
+    server: Server, empty: psycopg.Connection
+) -> None:
     ADOPTED.build(empty)
     upgrade(server, DATABASE)
-    with empty.transaction():
-        empty.execute("set local role workspace_member")
-        empty.execute("select set_config('app.workspace_id', %s, true)", (ACME,))
-        assert scalar(empty, f"select count(*) from {TABLE}") == 2
+    for role, workspace, seen in (("workspace_member", ACME, 2), ("workspace_member", "", 0), (DEPLOYER, ACME, 0)):
+        with empty.transaction():
+            empty.execute(f"set local role {role}")
+            empty.execute("select set_config('app.workspace_id', %s, true)", (workspace,))
+            assert scalar(empty, f"select count(*) from {TABLE}") == seen, role
 
 
 def test_a_missing_foreign_key_is_added_and_validated(server: Server, empty: psycopg.Connection) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from helpers import ACME, GLOBEX, UNKNOWN, Connect, scalar
+from helpers import ACME, GLOBEX, UNKNOWN, Connect, force_row, scalar
 from psycopg import errors
 
 COUNT = "select count(*) from core_api.company_workspace_connectors"
@@ -63,6 +63,19 @@ def test_the_counts_are_those_of_the_workspaces_active_rows(
     found = connect(login, workspace).execute(f"{COUNTS}()").fetchall()
     assert found == as_superuser.execute(BY_HAND.format(f"j.company_pk between {first} and {last}")).fetchall()
     assert sum(count for *_, count in found) == rows
+
+
+@pytest.mark.parametrize("login", ["member_login", "hasura_sync_login"])
+def test_a_mixed_row_is_counted_by_nobody(login: str, clone: psycopg.Connection, connect: Connect) -> None:
+    def counted() -> list[tuple[object, ...]]:
+        clone.commit()
+        workspaces = [connect(login, workspace, dbname=clone.info.dbname) for workspace in (ACME, GLOBEX)]
+        return [row for connection in workspaces for row in connection.execute(f"{COUNTS}()")]
+
+    before = counted()
+    force_row(clone, 21, 101)
+    force_row(clone, 11, 201)
+    assert counted() == before
 
 
 @pytest.mark.parametrize(
@@ -148,3 +161,14 @@ def test_a_member_writes_nothing(statement: str, as_member: psycopg.Connection) 
 def test_a_member_cannot_reach_the_machinery(statement: str, as_member: psycopg.Connection) -> None:
     with pytest.raises(errors.InsufficientPrivilege):
         as_member.execute(statement)
+
+
+def test_what_reads_is_not_volatile(as_superuser: psycopg.Connection) -> None:
+    """PostgREST, PostGraphile, Hasura and the planner take a function for a reading one by its volatility."""
+    found = as_superuser.execute(
+        "select proname from pg_proc"
+        " where pronamespace in ('core_api'::regnamespace, 'tenancy'::regnamespace)"
+        " and provolatile = 'v' and prokind = 'f' and prorettype <> 'trigger'::regtype"
+        " and proname !~ '(create|delete|revoke|purge|refuse)'"
+    )
+    assert found.fetchall() == []

@@ -43,6 +43,18 @@ def test_not_even_the_owner_deletes_or_truncates(statement: str, connect: Connec
         connect(DEPLOYER, ACME).execute(statement)
 
 
+@pytest.mark.parametrize("login", ["member_login", "sync_login", "hasura_login"])
+@pytest.mark.parametrize("table", [TABLE, "core_api.companies", "core_api.workspace_connectors", "core_api.workspaces"])
+def test_a_right_to_delete_that_was_lent_by_mistake_removes_nothing(
+    table: str, login: str, as_superuser: psycopg.Connection
+) -> None:
+    as_superuser.execute(f"grant select, delete on {table} to {login}")
+    as_superuser.execute(f"set local session authorization {login}")
+    as_superuser.execute("select set_config('app.workspace_id', %s, true)", (ACME,))
+    assert scalar(as_superuser, f"select count(*) from {table}") > 0
+    assert as_superuser.execute(f"delete from {table}").rowcount == 0
+
+
 def test_the_owner_alone_writes_the_bindings(connect: Connect) -> None:
     bind = "insert into tenancy.role_bindings (role, workspace_pk) values ('member_login', 1)"
     assert connect(DEPLOYER).execute(bind).rowcount == 1
@@ -80,6 +92,17 @@ def test_the_definer_creates_nothing(schema: str, as_superuser: psycopg.Connecti
 def test_a_login_without_a_group_can_do_nothing(statement: str, connect: Connect) -> None:
     with pytest.raises(errors.InsufficientPrivilege):
         connect("outsider_login", ACME).execute(statement)
+
+
+@pytest.mark.parametrize("table", [TABLE, "core_api.companies", "core_api.workspace_connectors", "core_api.workspaces"])
+def test_a_right_to_read_that_was_lent_by_mistake_shows_nothing(table: str, as_superuser: psycopg.Connection) -> None:
+    as_superuser.execute(f"grant select on {table} to outsider_login")
+    as_superuser.execute("grant usage on schema core_api, tenancy to outsider_login")
+    as_superuser.execute("grant execute on all functions in schema tenancy to outsider_login")
+    as_superuser.execute("grant select on all tables in schema tenancy to outsider_login")
+    as_superuser.execute("set local session authorization outsider_login")
+    as_superuser.execute("select set_config('app.workspace_id', %s, true)", (ACME,))
+    assert scalar(as_superuser, f"select count(*) from {table}") == 0
 
 
 def test_public_holds_no_privilege(as_superuser: psycopg.Connection) -> None:

@@ -84,6 +84,33 @@ def test_the_purge_of_a_workspace_or_a_company_leaves_what_others_keep(
     assert before - pks(clone, of_company) == gone
 
 
+@pytest.mark.parametrize(("scope", "rows"), [(None, 7), ("workspace", 4), ("company", 2)])
+def test_what_was_written_at_the_very_moment_stays_and_no_batch_is_larger_than_asked(
+    scope: str | None, rows: int, clone: psycopg.Connection, connect: Connect
+) -> None:
+    arguments = {"workspace_id": ACME} if scope == "workspace" else {}
+    if scope == "company":
+        arguments["company_id"] = scalar(clone, "select company_id from core_api.companies where pk = 11")
+    clone.execute(f"update {TABLE} set deleted_at = now()")
+    moment = scalar(clone, "select now()::text")
+    clone.commit()
+    job = retention(clone, connect)
+    assert purge(job, f"'{moment}'", **arguments) == 0
+    assert purge(job, batch_size=1, **arguments) == rows
+
+
+def test_rows_that_a_hosts_trigger_keeps_are_an_error_and_no_endless_loop(
+    clone: psycopg.Connection, connect: Connect
+) -> None:
+    clone.execute("create function public.keep() returns trigger language plpgsql as 'begin return null; end'")
+    clone.execute(f"create trigger keep before delete on {TABLE} for each row execute function public.keep()")
+    clone.commit()
+    job = retention(clone, connect)
+    job.execute("set statement_timeout = '30s'")
+    with pytest.raises(errors.ObjectNotInPrerequisiteState, match="a policy or a trigger keeps them"):
+        purge(job)
+
+
 def test_a_company_is_erased_by_revoking_purging_and_deleting_it(clone: psycopg.Connection, connect: Connect) -> None:
     company = scalar(clone, "select company_id from core_api.companies where pk = 11")
     clone.commit()

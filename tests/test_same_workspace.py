@@ -133,6 +133,25 @@ def test_a_parent_is_not_replaced_by_another_workspaces_in_one_statement(
         as_superuser.execute(replace, (used, 2))
 
 
+@pytest.mark.parametrize("level", ["read committed", "repeatable read", "serializable"])
+@pytest.mark.parametrize(("parent", "used", "unused"), PARENTS)
+def test_a_parent_without_rows_is_deleted_in_every_isolation_level(
+    parent: str, used: int, unused: int, level: str, connect: Connect
+) -> None:
+    superuser = connect()
+    superuser.execute(f"set transaction isolation level {level}")
+    assert superuser.execute(f"delete from core_api.{parent} where pk = %s", (unused,)).rowcount == 1
+
+
+@pytest.mark.parametrize(("parent", "used", "unused"), PARENTS)
+def test_a_renumbered_parent_takes_its_rows_along_though_their_owner_sees_neither_parent(
+    parent: str, used: int, unused: int, as_superuser: psycopg.Connection
+) -> None:
+    for each, *_ in PARENTS:
+        as_superuser.execute(f"alter table core_api.{each} force row level security")
+    assert as_superuser.execute(f"update core_api.{parent} set pk = 999 where pk = %s", (used,)).rowcount == 1
+
+
 @pytest.mark.parametrize(("parent", "used", "unused"), PARENTS)
 def test_the_foreign_key_alone_would_allow_the_replacement(
     parent: str, used: int, unused: int, as_superuser: psycopg.Connection
