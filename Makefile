@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PARALLEL := --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test pytest bench bench-distributions bench-upgrade bench-purge prove mutants lint format generate
+.PHONY: help up down test pytest bench bench-distributions bench-upgrade bench-purge prove mutants lint format generate entity
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 28
@@ -65,7 +65,7 @@ format: $(VENV)/.ready ## rewrite SQL and Python the way the linters want it
 	$(BIN)/ruff format .
 	$(BIN)/sqlfluff fix sql policies hasura clients demo bench
 
-generate: $(VENV)/.ready ## rewrite sql/schema.sql, policies/README.md, docs/revisions.md, sql/revisions.json, hasura/fragment.json, clients/mikro-orm
+generate: $(VENV)/.ready ## rewrite what is read from a migrated database: the contract, schema pages, policies/README.md, revisions, clients
 	REGENERATE=1 $(BIN)/pytest tests/test_generated.py tests/test_locks.py tests/test_verify.py tests/test_hasura_metadata.py tests/test_clients_mikro_orm.py -k "generated or revisions_page or just_migrated or fragment"
 
 entity: $(VENV)/.ready ## write another record type's files from company's: make entity NAME=document PLURAL=documents

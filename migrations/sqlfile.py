@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 def read(path: str) -> str:
     """Return the text of one SQL file.
 
-    :param path: file below :data:`ROOT`, for example ``sql/0001_ground.up.sql``.
+    :param path: file below :data:`ROOT`, for example ``sql/0002_ground.up.sql``.
     :raises FileNotFoundError: there is no such file.
     """
     return (ROOT / path).read_text(encoding="utf-8")

@@ -34,15 +34,18 @@ create table if not exists core_api.workspace_connectors (
 );
 
 -- Row-level security from their first moment, not forced: their owner is the application's administrator, who adds workspaces
--- and connectors. What was adopted keeps the host's comments and policies.
+-- and connectors. What was adopted keeps the host's grants, comments and policies.
 do $$
 begin
     if tenancy.created('schema', 'core_api') then
+        call tenancy.revoke_all('schema core_api');
         comment on schema core_api is
         'What the product''s API consumers see: the tables, their enum, and functions meant for an API.';
     end if;
 
     if tenancy.created('table', 'core_api.workspaces') then
+        call tenancy.revoke_all('table core_api.workspaces', 'sequence core_api.workspaces_pk_seq');
+        grant select on core_api.workspaces to workspace_member, connector_sync, hasura_service;
         alter table core_api.workspaces enable row level security;
         comment on table core_api.workspaces is 'The tenants: every other row belongs to exactly one of these.';
         comment on column core_api.workspaces.workspace_id is
@@ -50,6 +53,8 @@ begin
     end if;
 
     if tenancy.created('table', 'core_api.workspace_connectors') then
+        call tenancy.revoke_all('table core_api.workspace_connectors', 'sequence core_api.workspace_connectors_pk_seq');
+        grant select on core_api.workspace_connectors to workspace_member, connector_sync, hasura_service;
         alter table core_api.workspace_connectors enable row level security;
         comment on table core_api.workspace_connectors is
         'The connectors of a workspace: where its records are pulled from and pushed to.';
@@ -59,34 +64,14 @@ begin
 
     if tenancy.created('type', 'core_api.direction_enum') then
         create type core_api.direction_enum as enum ('input', 'output');
-        revoke all on type core_api.direction_enum from public;
+        call tenancy.revoke_all('type core_api.direction_enum');
         comment on type core_api.direction_enum is
         'Which way a record travelled: input, pulled from a connector; output, pushed to it. Shared by all junctions.';
     end if;
 end
 $$;
 
--- The same for what was created in core_api; what was adopted has been checked, and is the host's to grant.
-do $$
-begin
-    if tenancy.created('schema', 'core_api') then
-        call tenancy.revoke_all('schema core_api');
-    end if;
-    if tenancy.created('type', 'core_api.direction_enum') then
-        call tenancy.revoke_all('type core_api.direction_enum');
-    end if;
-    if tenancy.created('table', 'core_api.workspaces') then
-        call tenancy.revoke_all('table core_api.workspaces', 'sequence core_api.workspaces_pk_seq');
-        grant select on core_api.workspaces to workspace_member, connector_sync, hasura_service;
-    end if;
-    if tenancy.created('table', 'core_api.workspace_connectors') then
-        call tenancy.revoke_all('table core_api.workspace_connectors', 'sequence core_api.workspace_connectors_pk_seq');
-        grant select on core_api.workspace_connectors to workspace_member, connector_sync, hasura_service;
-    end if;
-end
-$$;
-
--- workspace_tenant has it from workspace_member too; of its own, it cannot be dropped while this database relies on it.
+-- workspace_tenant directly too: it cannot be dropped then while this database uses it.
 grant usage on schema core_api
 to workspace_member, workspace_tenant, connector_sync, connector_retention, hasura_service, tenancy_definer;
 grant usage on schema tenancy to tenancy_definer;

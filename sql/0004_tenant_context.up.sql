@@ -1,4 +1,4 @@
--- 0004: which workspace is the current one, and which connectors belong to it.
+-- 0004: which workspace is the current one.
 -- locks: SHARE ROW EXCLUSIVE on workspaces
 
 create table tenancy.role_bindings (

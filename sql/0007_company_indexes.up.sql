@@ -145,7 +145,7 @@ $$;
 set lock_timeout = '500ms';
 
 -- next
--- Of no row: what was validated above is proof enough, and the index is there.
+-- Reads no row: the validated check proves not null, and the index exists.
 do $$
 begin
     if

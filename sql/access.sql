@@ -271,7 +271,10 @@ doors (door, name, owner, acl, effect) as (
     from dependents as d
     inner join pg_class as c on d.relation = c.oid
     where
-        (c.relkind = 'm' or (c.relkind = 'v' and not coalesce(c.reloptions::text ~* 'security_invoker=(true|on|yes|1)', false)))
+        (
+            c.relkind = 'm'
+            or (c.relkind = 'v' and (select o.option_value::boolean from pg_options_to_table(c.reloptions) as o where o.option_name = 'security_invoker') is not true)
+        )
         and (c.relnamespace <> 'tenancy'::regnamespace or pg_get_userbyid(c.relowner) <> 'tenancy_definer')
     union all
     select

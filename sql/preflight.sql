@@ -98,7 +98,7 @@ select '95_doors', pg_describe_object('pg_class'::regclass, w.ev_class, 0), 'rea
 from scope as s
 inner join pg_catalog.pg_depend as d on s.relation = d.refobjid and d.classid = 'pg_rewrite'::regclass and d.refclassid = 'pg_class'::regclass
 inner join pg_catalog.pg_rewrite as w on d.objid = w.oid
-inner join pg_catalog.pg_class as c on w.ev_class = c.oid and c.relkind in ('v', 'm') and c.reloptions::text ~ 'security_invoker=(true|on|1)' is not true
+inner join pg_catalog.pg_class as c on w.ev_class = c.oid and c.relkind in ('v', 'm') and (select o.option_value::boolean from pg_options_to_table(c.reloptions) as o where o.option_name = 'security_invoker') is not true
 inner join roles as r on c.relowner = r.oid and not (r.rolsuper or r.rolbypassrls)
 where s.part = 'junction'
 group by s.relation, w.ev_class

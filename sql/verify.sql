@@ -40,7 +40,6 @@ begin
     findings := array(
         select format('%s %s is missing', n.kind, n.name)
         from (
-            -- needed
             values
             ('schema', 'core_api'), ('table', 'core_api.workspaces'), ('schema', 'tenancy'),
             ('table', 'tenancy.managed_objects'), ('table', 'tenancy.role_bindings'),
@@ -415,7 +414,6 @@ scope as (
     select
         c.oid as relation,
         c.relowner,
-        c.relnamespace,
         case when n.nspname <> 'tenancy' then 'table ' || c.oid::regclass end as thing,
         case
             when n.nspname = 'tenancy' then 'ours' when c.relname like '%\_workspace\_connectors' then 'junction'
@@ -999,8 +997,7 @@ union all
 select
     concat_ws(
         ' ', 'setting', split_part(c.setting, '=', 1),
-        'of role ' || nullif(
-            r.label, null), 'of database ' || (
+        'of role ' || r.label, 'of database ' || (
             select b.datname from pg_catalog.pg_database as b
             where b.oid = s.setdatabase
         )
@@ -1094,7 +1091,13 @@ from (
         from dependents as d
         inner join pg_catalog.pg_class as c on d.relation = c.oid
         where
-            (c.relkind = 'm' or (c.relkind = 'v' and not coalesce(c.reloptions::text ~ 'security_invoker=(true|on|1)', false)))
+            (
+                c.relkind = 'm'
+                or (c.relkind = 'v' and (
+                    select o.option_value::boolean from pg_options_to_table(c.reloptions) as o
+                    where o.option_name = 'security_invoker'
+                ) is not true)
+            )
             and c.relnamespace is distinct from to_regnamespace('tenancy')
         union all
         select

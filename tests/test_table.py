@@ -3,6 +3,7 @@
 import psycopg
 import pytest
 from helpers import scalar
+from servers import GROUPS
 
 TABLE = "core_api.company_workspace_connectors"
 
@@ -97,8 +98,9 @@ def test_every_object_says_what_it_does(as_superuser: psycopg.Connection) -> Non
         union all
         select rolname, '' from pg_roles
         where
-            rolname in ('workspace_member', 'connector_sync', 'hasura_service', 'tenancy_definer')
+            rolname = any(%s)
             and shobj_description(oid, 'pg_authid') is null
-        """
+        """,
+        (list(GROUPS),),
     ).fetchall()
     assert silent == []

@@ -4,7 +4,7 @@ returns integer
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 select w.pk from core_api.workspaces as w where w.workspace_id = nullif(current_setting('app.workspace_id', true), '')::uuid
 $$;

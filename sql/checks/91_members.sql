@@ -68,8 +68,7 @@ union all
 select
     concat_ws(
         ' ', 'setting', split_part(c.setting, '=', 1),
-        'of role ' || nullif(
-            r.label, null), 'of database ' || (
+        'of role ' || r.label, 'of database ' || (
             select b.datname from pg_catalog.pg_database as b
             where b.oid = s.setdatabase
         )

@@ -32,7 +32,13 @@ from (
         from dependents as d
         inner join pg_catalog.pg_class as c on d.relation = c.oid
         where
-            (c.relkind = 'm' or (c.relkind = 'v' and not coalesce(c.reloptions::text ~ 'security_invoker=(true|on|1)', false)))
+            (
+                c.relkind = 'm'
+                or (c.relkind = 'v' and (
+                    select o.option_value::boolean from pg_options_to_table(c.reloptions) as o
+                    where o.option_name = 'security_invoker'
+                ) is not true)
+            )
             and c.relnamespace is distinct from to_regnamespace('tenancy')
         union all
         select
