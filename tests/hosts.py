@@ -328,7 +328,7 @@ HOSTS = (
         "views of its own over the table",
         "create view core_api.active as select * from TABLE where deleted_at is null;"
         "create materialized view core_api.counts as select direction, count(*) as rows from TABLE group by direction;"
-        "create view core_api.safe with (security_invoker = true) as select pk from TABLE",
+        "create view core_api.safe with (security_invoker = yes) as select pk from TABLE",
         warned=("materialized view core_api.counts", "view core_api.active"),
     ),
     ADOPTED.but(

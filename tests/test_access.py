@@ -282,7 +282,7 @@ def test_a_view_over_a_view_is_a_door_too(server: Server, clone: psycopg.Connect
 @pytest.mark.parametrize(
     "made",
     [
-        f"create view public.own with (security_invoker = on) as select * from {TABLE}",
+        f"create view public.own with (security_invoker = TRUE) as select * from {TABLE}",
         "create view public.other as select * from core_api.companies",
         "create function public.own() returns bigint language sql security definer"
         f" as 'select count(*) from {TABLE}'; alter function public.own owner to {DEPLOYER}",

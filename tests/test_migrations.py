@@ -1,15 +1,13 @@
-"""The revisions as a deployer applies them: in steps, offline, twice, at once, interrupted, to the wrong database."""
+"""The revisions as a deployer applies them: one by one, back and again, on hosts with settings of their own."""
 
 import re
 from pathlib import Path
 
 import psycopg
 import pytest
-from deployer import REVISIONS, command_line, downgrade, upgrade
-from helpers import scalar
+from deployer import REVISIONS, command_line, downgrade, upgrade, verify
 from servers import DEPLOYER, FULL, Server, dump
 
-from connector_provenance.migrations import cli
 from connector_provenance.migrations.sqlfile import ROOT
 
 RUN = ("sql/[0-9]*.sql", "sql/functions/*.sql", "policies/*.sql")
@@ -58,14 +56,6 @@ def test_each_revision_can_be_undone_and_done_again(server: Server, empty: psyco
         before = after
 
 
-def test_base_leaves_nothing(server: Server, empty: psycopg.Connection) -> None:
-    before = dump(server, "provenance_empty")
-    upgrade(server, "provenance_empty")
-    assert dump(server, "provenance_empty") != before
-    downgrade(server, "provenance_empty")
-    assert dump(server, "provenance_empty") == before
-
-
 def test_at_head_there_is_nothing_to_do(server: Server, empty: psycopg.Connection) -> None:
     assert upgrade(server, "provenance_empty").count("upgrade ") == len(REVISIONS)
     assert upgrade(server, "provenance_empty") == ""
@@ -80,15 +70,6 @@ def test_a_database_without_an_encoding_is_migrated_too(server: Server, empty: p
         empty.execute("drop database provenance_ascii")
 
 
-def test_a_hosts_own_version_table_is_untouched(server: Server, empty: psycopg.Connection) -> None:
-    empty.execute(
-        "create table public.alembic_version (version_num varchar(32)); insert into alembic_version values ('x')"
-    )
-    upgrade(server, "provenance_empty")
-    downgrade(server, "provenance_empty")
-    assert scalar(empty, "select version_num from public.alembic_version") == "x"
-
-
 def test_public_may_execute_nothing_after_any_revision(server: Server, empty: psycopg.Connection) -> None:
     for revision in REVISIONS:
         upgrade(server, "provenance_empty", revision)
@@ -100,12 +81,13 @@ def test_public_may_execute_nothing_after_any_revision(server: Server, empty: ps
 
 
 @pytest.mark.usefixtures("database")  # its template has made the group roles
-def test_a_host_that_favours_somebody_gets_the_grants_of_any_other(
+def test_default_privileges_of_the_host_hand_out_nothing(
     server: Server, database: str, empty: psycopg.Connection
 ) -> None:
     favour(empty)
     upgrade(server, "provenance_empty")
     assert grants(server, "provenance_empty") == grants(server, database)
+    assert verify(server, "provenance_empty") == []
 
 
 def favour(host: psycopg.Connection) -> None:
@@ -120,42 +102,3 @@ def favour(host: psycopg.Connection) -> None:
 def grants(server: Server, dbname: str) -> list[str]:
     """Return the grants and revokes of a database as pg_dump writes them."""
     return [line for line in dump(server, dbname).splitlines() if line.startswith(("GRANT ", "REVOKE "))]
-
-
-@pytest.mark.usefixtures("database")  # its template has made the group roles
-def test_default_privileges_of_the_host_hand_out_nothing(server: Server, empty: psycopg.Connection) -> None:
-    favour(empty)
-    upgrade(server, "provenance_empty")
-    assert cli.main(["--database-url", server.url("provenance_empty"), "verify"]) == cli.DONE
-    downgrade(server, "provenance_empty")
-
-
-# The command line
-
-
-def test_status_and_verify_tell_a_pipeline_where_it_stands(
-    server: Server, empty: psycopg.Connection, capsys: pytest.CaptureFixture[str]
-) -> None:
-    url = ["--database-url", server.url("provenance_empty")]
-    assert cli.main([*url, "status"]) == cli.main([*url, "verify"]) == cli.BEHIND
-    assert scalar(empty, "select to_regnamespace('tenancy')") is None, "asking changes nothing"
-    assert cli.main([*url, "upgrade"]) == cli.DONE
-    assert cli.main([*url, "status"]) == cli.main([*url, "verify"]) == cli.DONE
-    assert cli.main([*url, "downgrade", "-1"]) == cli.DONE
-    assert cli.main([*url, "status"]) == cli.BEHIND
-    assert "Traceback" not in "".join(capsys.readouterr())
-
-
-# Other deployers, and accidents
-
-
-def test_a_deployer_that_does_not_get_its_turn_says_so(
-    server: Server, empty: psycopg.Connection, capsys: pytest.CaptureFixture[str]
-) -> None:
-    empty.execute("select pg_advisory_lock(%s)", (0x636F_6E6E,))
-    url = ["--database-url", server.url("provenance_empty"), "--lock-wait", "0"]
-    assert cli.main([*url, "upgrade"]) == cli.LOCKED
-    assert "another deployer" in capsys.readouterr().err
-    assert cli.main([*url, "status"]) == cli.BEHIND, "asking does not wait"
-    empty.execute("select pg_advisory_unlock_all()")
-    assert cli.main([*url, "upgrade"]) == cli.DONE

@@ -955,7 +955,7 @@ def test_an_event_trigger_of_hasuras_is_fine_once_it_runs_as_a_role_that_only_lo
 
 def test_a_hosts_own_view_that_row_level_security_holds_is_fine(as_superuser: psycopg.Connection) -> None:
     as_superuser.execute(
-        f"create view public.mine with (security_invoker) as select * from {ROWS};"
+        f"create view public.mine with (security_invoker = t) as select * from {ROWS};"
         "grant select on public.mine to member_login;"
         f"create view public.owners as select * from {ROWS}; alter view public.owners owner to {DEPLOYER};"
         "grant select on public.owners to member_login"
