@@ -88,7 +88,7 @@ def test_the_purge_of_a_workspace_or_a_company_leaves_what_others_keep(
 def test_what_was_written_at_the_very_moment_stays_and_no_batch_is_larger_than_asked(
     scope: str | None, rows: int, clone: psycopg.Connection, connect: Connect
 ) -> None:
-    arguments = {"workspace_id": ACME} if scope == "workspace" else {}
+    arguments: dict[str, Any] = {"workspace_id": ACME} if scope == "workspace" else {}
     if scope == "company":
         arguments["company_id"] = scalar(clone, "select company_id from core_api.companies where pk = 11")
     clone.execute(f"update {TABLE} set deleted_at = now()")
