@@ -225,17 +225,15 @@ def writes(found: dict[str, Any]) -> str:
     """Return the table of writes."""
     lines = []
     for w in found["writes"]:
-        hot = [f"{share:.1%} of {total:,}" for total, share in w["hot"].values()] or ["", ""]
         lines.append(
             [
                 w["title"],
                 figure(w["ms"]["shipped"]),
                 figure(w["ms"]["bare"]),
                 ratio(w["ms"]["shipped"] / w["ms"]["bare"]),
-                *hot,
             ]
         )
-    return table(["", "shipped ms", "bare ms", "÷ bare", "HOT, shipped", "HOT, bare"], lines)
+    return table(["", "shipped ms", "bare ms", "÷ bare"], lines)
 
 
 def account(found: dict[str, Any]) -> str:
@@ -260,7 +258,6 @@ def alternatives(found: dict[str, Any]) -> str:
                 a["title"],
                 *(figure(a["ms"][key]) for key in shown),
                 f"{revocation['ms']['shipped'] / revocation['ms']['bare']:.2f}",
-                f"{revocation['hot']['shipped'][1]:.0%}",
                 f"{insert['ms']['shipped'] / insert['ms']['bare']:.2f}",
                 f"{a['page index'] / found['alternatives'][0]['page index']:.2f}",
                 f"{a['buffers']['count', 'shipped']:,}",
@@ -269,7 +266,6 @@ def alternatives(found: dict[str, Any]) -> str:
         )
     more = [
         "revocation ÷ bare",
-        "HOT",
         "insert of 1,000 rows ÷ bare",
         "page index ÷ shipped",
         "count: buffers",

@@ -211,25 +211,10 @@ def write_everything(database: str, titles: Collection[str] = tuple(WRITES)) -> 
             result: dict[str, Any] = {
                 "title": title,
                 "ms": interleaved({v: functools.partial(measured, v, title) for v in WRITERS}),
-                "hot": {v: hot_share(connections[v], table, values) for v, (table, _) in WRITERS.items()}
-                if "revocation" in title
-                else {},
             }
             results.append(result)
             say(f"  {title:51s} " + report.in_short(result["ms"]))
     return results
-
-
-def hot_share(connection: psycopg.Connection, table: str, values: dict[str, Any]) -> tuple[int, float]:
-    """Return how many rows a revocation updates, and which share of them within their page and without the indexes."""
-    counters = "select n_tup_upd, n_tup_hot_upd from pg_stat_xact_user_tables where relid = %s::regclass"
-    with connection.transaction(force_rollback=True):
-        connection.execute("select set_config('app.workspace_id', %s, true)", (str(values["workspace"]),))
-        before = connection.execute(counters, (table,)).fetchone() or (0, 0)
-        connection.execute(REVOKE.format(table=table), values)
-        after = connection.execute(counters, (table,)).fetchone() or (0, 0)
-    total, hot = (new - old for new, old in zip(after, before, strict=True))
-    return total, hot / total
 
 
 def try_alternatives(url: str, database: str) -> list[dict[str, Any]]:
