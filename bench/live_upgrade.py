@@ -1,8 +1,6 @@
 """`make bench-upgrade`: adopt a host of millions of rows while an application writes, and write LIVE_UPGRADE.md."""
 
 import argparse
-import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -14,12 +12,12 @@ from pathlib import Path
 import psycopg
 from helpers import scalar
 from hosts import LIVE, TABLE, Host
+from pgbench import WORKSPACE, Load, Transaction, machine
 from psycopg.conninfo import make_conninfo
-from servers import BIN, fresh_server
+from servers import fresh_server
 
 from connector_provenance.migrations.sqlfile import read
 
-PGBENCH = BIN / "pgbench"
 DATABASE = "live"
 WORKSPACES = 2_000
 CONNECTORS = 12_500
@@ -38,7 +36,6 @@ select pk, 1 + (pk - 1) % {WORKSPACES}, (array['input', 'output'])[1 + pk % 2]::
 from generate_series(1, :rows) as pk;
 """
 
-WORKSPACE = "select set_config('app.workspace_id', lpad((:w)::text, 32, '0')::uuid::text, true);"
 SCRIPTS = {
     # \\gset fails unless there is exactly one row: a row that is invisible for a moment ends the run
     "read": (
@@ -61,56 +58,6 @@ SCRIPTS = {
     ),
 }
 """What the application does, and how often: reads of the table, inserts into both, other writes of the parents."""
-
-
-@dataclass
-class Transaction:
-    """One transaction of the load."""
-
-    start: float
-    """When it was due, in seconds of the clock: a wait for a free client counts."""
-    end: float
-    script: str
-
-    @property
-    def milliseconds(self) -> float:
-        """How long the application waited for it."""
-        return (self.end - self.start) * 1000
-
-
-class Load:
-    """pgbench in the background, and what became of each of its transactions."""
-
-    def __init__(self, directory: Path, host: str, rows: int, seconds: int) -> None:
-        self.directory = directory
-        files = []
-        for name, (weight, text) in SCRIPTS.items():
-            path = directory / f"{name}.sql"
-            path.write_text(text)
-            files.append(f"--file={path}@{weight}")
-        for old in directory.glob("log.*"):
-            old.unlink()
-        options = [f"--time={seconds}", f"--client={CLIENTS}", "--jobs=2", f"--rate={RATE}", f"--define=rows={rows}"]
-        options += ["--log", f"--log-prefix={directory / 'log'}"]
-        self.process = subprocess.Popen(
-            [PGBENCH, "--no-vacuum", *options, *files, f"--host={host}", "--username=application", DATABASE],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def finish(self) -> list[Transaction]:
-        """Wait for its end, make sure that no transaction failed, and return them all."""
-        output, _ = self.process.communicate()
-        if self.process.returncode or "number of failed transactions: 0 " not in output:
-            raise SystemExit(f"the load met an error:\n{output}")
-        names, transactions = list(SCRIPTS), []
-        for path in self.directory.glob("log.*"):
-            for line in path.read_text().splitlines():
-                _, _, microseconds, script, second, fraction, *_ = line.split()
-                end = int(second) + int(fraction) / 1e6
-                transactions.append(Transaction(end - int(microseconds) / 1e6, end, names[int(script)]))
-        return transactions
 
 
 def longest(transactions: Iterable[Transaction], start: float, end: float, scripts: Iterable[str]) -> float:
@@ -141,12 +88,6 @@ def migrate(host: str, command: str, revision: str) -> list[tuple[str, float, fl
     if process.wait():
         raise SystemExit(f"{command} failed")
     return steps
-
-
-def machine() -> str:
-    """Return what the figures were measured on."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{os.cpu_count()} cores ({platform.machine()}), {memory:.0f} GB of memory"
 
 
 def build(uri: str, rows: int, kind: Host) -> tuple[str, list[tuple[str, str]]]:
@@ -228,10 +169,12 @@ def run(rows: int, seconds: int, kind: Host) -> Measured:
         version, sizes = build(server.get_uri(), rows, kind)
 
         print("the load alone", flush=True)
-        alone = Load(Path(scripts), host, rows, 2 * MARGIN).finish()
+        conninfo = make_conninfo(host=host, user="application", dbname=DATABASE)
+        options = (f"--client={CLIENTS}", f"--rate={RATE}", f"--define=rows={rows}")
+        alone = Load(Path(scripts), conninfo, SCRIPTS, 2 * MARGIN, *options).finish()
 
         print("the load and an upgrade", flush=True)
-        load = Load(Path(scripts), host, rows, seconds + 2 * MARGIN)
+        load = Load(Path(scripts), conninfo, SCRIPTS, seconds + 2 * MARGIN, *options)
         time.sleep(MARGIN)
         steps = migrate(host, "upgrade", "head")
         transactions = load.finish()

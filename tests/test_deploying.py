@@ -1,17 +1,12 @@
 """Deployers among others: many at once, an application's locks, a pooler, several databases."""
 
 import json
-import os
 import re
-import shutil
-import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from textwrap import dedent
 from urllib.parse import quote
 
 import psycopg
@@ -19,7 +14,7 @@ import pytest
 from deployer import REVISIONS, command_line, upgrade, version_of, wait_until_it_waits
 from helpers import scalar, some, wait_until
 from hosts import ADOPTED
-from servers import DEPLOYER, Server, dump
+from servers import DEPLOYER, Server, dump, pgbouncer
 
 from connector_provenance.migrations import cli
 from connector_provenance.migrations.database import ADVISORY_LOCK, Run
@@ -278,53 +273,15 @@ def test_a_mixed_row_that_is_stored_while_the_guards_come_is_found(
 # A pooler
 
 
-@pytest.fixture
-def pooler(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The port of a real pgbouncer in transaction mode."""
-    program = shutil.which("pgbouncer", path=f"{os.environ.get('PATH')}:/usr/sbin")
-    if program is None:
-        pytest.skip("pgbouncer is not installed")
-    directory = tmp_path_factory.mktemp("pgbouncer")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    configuration = directory / "pgbouncer.ini"
-    configuration.write_text(
-        dedent(
-            f"""
-            [databases]
-            provenance_empty = host={server.host} port={server.port} dbname=provenance_empty user=deployer
-            [pgbouncer]
-            listen_addr = 127.0.0.1
-            listen_port = {port}
-            unix_socket_dir =
-            auth_type = any
-            pool_mode = transaction
-            {f"user = {Path(server.host).owner()}" if os.geteuid() == 0 else ""}
-            """
-        )
-    )
-    process = subprocess.Popen([program, configuration], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-
-    def listens() -> bool:
-        assert process.poll() is None, process.communicate()
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
-
-    wait_until(listens, "pgbouncer did not start")
-    yield port
-    process.terminate()
-    process.communicate()
-
-
 def test_a_pooler_is_refused_before_anything_changes(
-    server: Server, empty: psycopg.Connection, pooler: int, capsys: pytest.CaptureFixture[str]
+    server: Server, empty: psycopg.Connection, directory: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = dump(server, "provenance_empty")
-    pooled = f"postgresql://deployer:test@127.0.0.1:{pooler}/provenance_empty"
-    with psycopg.connect(pooled) as connection:
-        assert scalar(connection, "select current_user") == "deployer", "it does pool"
-    assert cli.main(["--database-url", pooled, "upgrade"]) == cli.FAILED
+    with pgbouncer(server, "provenance_empty", directory) as pooler:
+        pooled = pooler.url("provenance_empty")
+        with psycopg.connect(pooled) as connection:
+            assert scalar(connection, "select current_user") == "deployer", "it does pool"
+        assert cli.main(["--database-url", pooled, "upgrade"]) == cli.FAILED
     assert "migrations need a direct connection" in capsys.readouterr().err
     assert dump(server, "provenance_empty") == before
 
