@@ -6,7 +6,7 @@ import os
 import tempfile
 import time
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,8 @@ LOGINS = {
     "bench_naive": "",
     "bench_advised": "",
     "bench_hasura": "",
+    "bench_application": "noinherit in role bench_member, bench_sync",
+    "bench_bare": "bypassrls in role bench_expert",
 }
 SETTINGS = {
     "shared_buffers": f"{max(1, min(8, os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') // (3 * 2**30)))}GB",
@@ -116,6 +118,15 @@ def load(url: str, rows: int) -> str:
         connection.execute("vacuum analyze")
         connection.execute("checkpoint")
     return database
+
+
+def drop(url: str, sizes: Iterable[int]) -> None:
+    """Drop the databases of so many rows, and every role."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        for rows in sizes:
+            connection.execute(f"drop database provenance_bench_{rows}")
+        for name in (*GROUPS, *LOGINS):  # the deployer gave the groups, so it goes after them
+            connection.execute(f"drop role if exists {name}")
 
 
 def login(database: str, name: str, stack: ExitStack) -> psycopg.Connection:
@@ -294,11 +305,7 @@ def main() -> None:
                 found["alternatives"] = try_alternatives(url, database)
         say(f"{rows:,} rows: writing")
         found["writes"] = write_everything(database)
-        with psycopg.connect(url, autocommit=True) as connection:
-            for rows in found["sizes"]:
-                connection.execute(f"drop database provenance_bench_{rows}")
-            for name in (*GROUPS, *LOGINS):  # the deployer gave the groups, so it goes after them
-                connection.execute(f"drop role if exists {name}")
+        drop(url, found["sizes"])
     report.write(found, options.output)
     say(f"written: {options.output / 'REPORT.md'}")
 
