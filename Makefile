@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PARALLEL := --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test pytest bench bench-distributions bench-upgrade bench-purge prove mutants lint format generate entity
+.PHONY: help up down test pytest bench bench-distributions bench-upgrade bench-purge bench-load prove mutants lint format generate entity
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 28
@@ -43,6 +43,9 @@ bench-upgrade: $(VENV)/.ready ## adopt a live host of ROWS rows under load and w
 
 bench-purge: $(VENV)/.ready ## purge a table of ROWS rows while others insert and write bench/PURGE.md (5 minutes)
 	PYTHONPATH=tests $(BIN)/python bench/purge.py --rows $(or $(ROWS),1000000)
+
+bench-load: $(VENV)/.ready ## let SESSIONS of TENANTS work through pgbouncer for SECONDS and write bench/LOAD.md (12 minutes)
+	PYTHONPATH=tests $(BIN)/python bench/pooled.py --seconds $(or $(SECONDS),300) --sessions $(or $(SESSIONS),200) --tenants $(or $(TENANTS),20)
 
 prove: $(VENV)/.ready ## walk the model of tenancy at random: make prove STEPS=1_000_000; SEED= and WALK= repeat a walk
 	@PYTHONPATH=tests $(BIN)/python bench/prove.py --steps $(or $(STEPS),100_000) $(if $(SEED),--seed $(SEED)) --first-walk $(or $(WALK),0)

@@ -33,6 +33,8 @@ LOGINS = {
     "bench_naive": "",
     "bench_advised": "",
     "bench_hasura": "",
+    "bench_application": "noinherit in role bench_member, bench_sync",
+    "bench_bare": "bypassrls in role bench_expert",
 }
 SETTINGS = {
     "shared_buffers": f"{max(1, min(8, os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') // (3 * 2**30)))}GB",
