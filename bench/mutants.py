@@ -40,8 +40,12 @@ TESTS = {
     "sql/0000": "shadowing command_line deploying",
     "sql/0001": "owner_and_public tenant_login roles",
     "sql/000[2468]": f"table member sync owner_and_public timestamps same_workspace tenant_login page {DEFAULTS}"
-    " adoption::test_the_rows_of_an_adopted_table_are_seen_by_members_in_their_workspace_alone",
-    "sql/000[37]": "table races ids_online retention",
+    " migrations::test_a_junction_that_is_created_is_closed_from_its_first_moment"
+    " adoption::test_the_rows_of_an_adopted_table_are_seen_by_members_in_their_workspace_alone"
+    " adoption::test_adopted_parents_serve_the_policies"
+    " adoption::test_a_host_that_agrees_is_adopted_and_given_back_as_it_was",
+    "sql/000[37]": "table races ids_online retention locks deploying"
+    " command_line::test_the_wait_for_old_transactions_is_bounded_told_and_leaves_no_index",
     "sql/(0005|0011)": f"member sync api owner_and_public {DEFAULTS}",
     "sql/(0009|0010)": f"same_workspace races owner_and_public {DEFAULTS}"
     " deploying::test_a_mixed_row_that_is_stored_while_the_guards_come_is_found"
@@ -118,6 +122,9 @@ RULES = [
 NO_COMMENT = r"\s*(--|#|'(?!function|view|sequence)|\"|f\")"
 
 REASONS = {
+    "0001_roles.up.sql: (kind|name) text not null|0004.*: role regrole not null": "the primary key says the same",
+    "0007.*batch % 20": "a notice more or less, while ids are given",
+    "0007.*conrelid": "differs where another table has a constraint of the very name",
     "< 160000 -> .* <= 160000": "differs on 16.0 alone",
     r"purge_v01.sql: order by j.updated_at( desc)? -> ": "which rows go first is chosen for speed: bench/PURGE.md",
     r"'usage'.* -> .*'member'": (

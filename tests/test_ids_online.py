@@ -4,7 +4,7 @@ import re
 
 import psycopg
 import pytest
-from deployer import command_line, downgrade, kill, upgrade, wait_until_gone, wait_until_it_waits
+from deployer import command_line, downgrade, kill, upgrade, verify, wait_until_gone, wait_until_it_waits
 from helpers import scalar
 from hosts import FILLED, TABLE, as_owner
 from servers import DEPLOYER, Server, dump, psql
@@ -29,6 +29,7 @@ def test_every_row_has_an_id_of_its_own_and_nothing_else_was_changed(
     columns = "pk, company_pk, workspace_connector_pk, direction, created_at, updated_at, deleted_at"
     stored = filled.execute(f"select {columns} from {TABLE} order by pk").fetchall()
     upgrade(server, DATABASE)
+    assert verify(server, DATABASE) == []
     assert scalar(filled, f"select count(distinct id) from {TABLE}") == len(stored)
     assert filled.execute(f"select {columns} from {TABLE} order by pk").fetchall() == stored
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from deployer import REVISIONS, command_line, downgrade, upgrade, verify
+from helpers import scalar
 from servers import DEPLOYER, FULL, Server, dump
 
 from connector_provenance.migrations.sqlfile import ROOT
@@ -54,6 +55,12 @@ def test_each_revision_can_be_undone_and_done_again(server: Server, empty: psyco
             upgrade(server, "provenance_empty", revision)
             assert dump(server, "provenance_empty") == after
         before = after
+
+
+def test_a_junction_that_is_created_is_closed_from_its_first_moment(server: Server, empty: psycopg.Connection) -> None:
+    upgrade(server, "provenance_empty", "0006_company")
+    junction = "where oid = 'core_api.company_workspace_connectors'::regclass"
+    assert scalar(empty, f"select relrowsecurity and relforcerowsecurity from pg_class {junction}")
 
 
 def test_at_head_there_is_nothing_to_do(server: Server, empty: psycopg.Connection) -> None:

@@ -53,6 +53,15 @@ def test_the_constraints_are_the_contracts(as_superuser: psycopg.Connection) -> 
     ]
 
 
+@pytest.mark.parametrize(
+    ("parent", "public"),
+    [("workspaces", "workspace_id"), ("companies", "company_id"), ("workspace_connectors", "workspace_connector_id")],
+)
+def test_no_parent_is_without_a_public_id(parent: str, public: str, as_superuser: psycopg.Connection) -> None:
+    with pytest.raises(psycopg.errors.NotNullViolation):
+        as_superuser.execute(f"update core_api.{parent} set {public} = null")
+
+
 @pytest.mark.parametrize("parent", ["companies", "workspace_connectors"])
 def test_a_parent_with_rows_is_not_deleted(parent: str, as_superuser: psycopg.Connection) -> None:
     with pytest.raises(psycopg.errors.ForeignKeyViolation):

@@ -218,3 +218,14 @@ def test_a_real_login_is_judged_by_its_session_and_not_by_the_password_it_knows(
             unbound.execute("set session authorization bound_login")
         unbound.rollback()
         assert_no_workspace(unbound)
+
+
+def test_a_login_is_bound_once_and_follows_its_workspace(as_superuser: psycopg.Connection) -> None:
+    bind = "insert into tenancy.role_bindings (role, workspace_pk) values ('unbound_login', 3)"
+    as_superuser.execute("insert into core_api.workspaces (pk) values (3)")
+    as_superuser.execute(bind)
+    as_superuser.execute("update core_api.workspaces set pk = 4 where pk = 3")
+    bound = "select workspace_pk from tenancy.role_bindings where role = 'unbound_login'::regrole"
+    assert scalar(as_superuser, bound) == 4
+    with pytest.raises(errors.UniqueViolation):
+        as_superuser.execute(bind.replace("3)", "1)"))
