@@ -273,7 +273,10 @@ doors (door, name, owner, acl, effect) as (
     where
         (
             c.relkind = 'm'
-            or (c.relkind = 'v' and (select o.option_value::boolean from pg_options_to_table(c.reloptions) as o where o.option_name = 'security_invoker') is not true)
+            or (c.relkind = 'v' and (
+                select o.option_value::boolean from pg_options_to_table(c.reloptions) as o
+                where o.option_name = 'security_invoker'
+            ) is not true)
         )
         and (c.relnamespace <> 'tenancy'::regnamespace or pg_get_userbyid(c.relowner) <> 'tenancy_definer')
     union all
