@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +65,8 @@ TESTS = {
     "migrations/(env|database).py": "deploying command_line alembic script interruptions roles",
     "migrations/sqlfile.py": "shadowing command_line script",
 }
+VERIFY = "tests/test_verify.py"
+"""Each check has its break, of which FULL tries all."""
 JUST_MIGRATED = "tests/test_verify.py::test_the_contract_is_what_a_database_just_migrated_says"
 """Generates sql/verify.sql, with which some tests compare."""
 
@@ -233,7 +235,7 @@ class Arena:
         self.servers = ExitStack()
         self.server: Server | None = None
 
-    def tests(self, names: Iterable[str], seconds: float = 3600) -> tuple[str, str]:
+    def tests(self, names: Collection[str], seconds: float = 3600) -> tuple[str, str]:
         """Run tests until one fails; return what became of the mutant, and which test said so."""
         if self.server is None:
             self.server = server_of(self.servers.enter_context(fresh_server()))
@@ -244,7 +246,7 @@ class Arena:
         process = subprocess.Popen(
             command,
             cwd=self.root,
-            env={**self.environment, "TEST_DATABASE_URL": url},
+            env={**self.environment, "TEST_DATABASE_URL": url} | ({"FULL": "1"} if VERIFY in names else {}),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -290,7 +292,7 @@ class Arena:
         tests = tests_of(mutant.path)
         first = [] if mutant.path.endswith(".py") else [JUST_MIGRATED]
         try:
-            if "tests/test_verify.py" in tests:  # which reads the file before its first test runs
+            if VERIFY in tests:  # which reads the file before its first test runs
                 found = self.tests(first, SECONDS)
                 if found[0] != SURVIVED:
                     return found
