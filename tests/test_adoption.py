@@ -80,6 +80,7 @@ def test_adopted_parents_serve_the_policies(host: Host, server: Server, empty: p
         empty.execute("select set_config('app.workspace_id', %s, true)", (ACME,))
         empty.execute(f"insert into {TABLE} (company_pk, workspace_connector_pk, direction) values (11, 101, 'input')")
         assert scalar(empty, f"select count(*) from {TABLE}") == 1
+        assert scalar(empty, "select json_array_length(core_api.company_workspace_connectors_list() -> 'data')") == 1
 
 
 def test_the_rows_of_an_adopted_table_are_seen_by_members_in_their_workspace_alone(
