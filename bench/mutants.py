@@ -126,9 +126,11 @@ NO_COMMENT = r"\s*(--|#|'(?!function|view|sequence)|\"|f\")"
 REASONS = {
     "0001_roles.up.sql: (kind|name) text not null|0004.*: role regrole not null": "the primary key says the same",
     "0008.*updated_at, deleted_at\\), -> select,": "the definer may read the one column more, and nobody logs in as it",
+    r"0006.*: id uuid not null": "0007 makes it not null",
+    "flush=True|strict=True": "the process flushes as it ends, and the lists are as long as each other",
     "0007.*batch % 20": "a notice more or less, while ids are given",
     "0007.*conrelid": "differs where another table has a constraint of the very name",
-    "< 160000 -> .* <= 160000": "differs on 16.0 alone",
+    "< 160000 then -> .*<= 160000": "differs on 16.0 alone",
     r"purge_v01.sql: order by j.updated_at( desc)? -> ": "which rows go first is chosen for speed: bench/PURGE.md",
     r"'usage'.* -> .*'member'": (
         "who is in hasura_service without its rights is asked for the company, or refused later, and gets the same rows"

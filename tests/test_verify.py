@@ -969,9 +969,13 @@ def test_what_leaves_the_database_is_said_and_fails_nothing(as_superuser: psycop
     as_superuser.execute(
         f"create publication changes for table {ROWS};"
         "create function public.watch() returns event_trigger language plpgsql as 'begin end';"
-        "create event trigger watch on ddl_command_start execute function public.watch()"
+        "create event trigger watch on ddl_command_start execute function public.watch();"
+        "create publication parents for table core_api.companies;"
+        "create event trigger asleep on ddl_command_start execute function public.watch();"
+        "alter event trigger asleep disable"
     )
     as_superuser.execute(VERIFY)
+    assert not any("parents" in line or "asleep" in line for line in said)
     assert "WARNING: publication changes carries rows of company_workspace_connectors to its subscribers" in said
     assert "WARNING: event trigger watch runs public.watch as whoever changes the schema" in said
 
