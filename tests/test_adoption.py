@@ -132,7 +132,7 @@ def test_a_grant_of_ours_that_was_there_is_announced_as_one_that_a_downgrade_rev
 # Refused
 
 
-@pytest.mark.parametrize("host", some([host for host in HOSTS if host.refused], 10), ids=str)
+@pytest.mark.parametrize("host", some([host for host in HOSTS if host.refused], 8), ids=str)
 def test_a_host_that_differs_is_refused_unchanged_until_what_is_printed_was_run(
     host: Host, server: Server, empty: psycopg.Connection
 ) -> None:

@@ -261,7 +261,7 @@ def states(server: Server, empty: psycopg.Connection, at_head: str) -> Iterator[
     empty.execute("select pg_advisory_unlock_all()")
 
 
-@pytest.mark.parametrize("name", some(list(STATES), 12))
+@pytest.mark.parametrize("name", some(list(STATES), 10))
 def test_every_state_has_its_exit_code(
     name: str, run: Run, states: Callable[[str], str], empty: psycopg.Connection
 ) -> None:

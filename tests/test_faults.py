@@ -63,7 +63,7 @@ WORK = {
 
 
 @pytest.mark.parametrize(
-    ("work", "promoted"), some([("ids", True), ("ids", False), ("index", True), ("index", False)], 1)
+    ("work", "promoted"), some([("index", False), ("index", True), ("ids", False), ("ids", True)], 1)
 )
 def test_an_upgrade_is_completed_after_a_restart_or_on_the_standby_that_was_promoted(
     work: str,
