@@ -223,6 +223,7 @@ STATES = {
     "plan of a newer database": (["plan"], "ahead", cli.AHEAD, "at 0099_later"),
     "upgrade without privileges": (["upgrade"], "outsider", cli.REFUSED, "right to create schemas in database"),
     "upgrade of a database that reads": (["upgrade"], "read only", cli.FAILED, "default_transaction_read_only is on"),
+    "status under another deployer does not wait": (["status"], "locked", cli.BEHIND, "behind: at base"),
     "upgrade under another deployer": (
         ["upgrade", "--lock-wait", "0"],
         "locked",

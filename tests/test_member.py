@@ -73,6 +73,7 @@ def test_a_mixed_row_is_counted_by_nobody(login: str, clone: psycopg.Connection,
         return [row for connection in workspaces for row in connection.execute(f"{COUNTS}()")]
 
     before = counted()
+    assert before
     force_row(clone, 21, 101)
     force_row(clone, 11, 201)
     assert counted() == before
