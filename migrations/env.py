@@ -47,10 +47,13 @@ UNFINISHED = sa.text(
 )
 
 DROPPED = sa.text(
-    "select c.oid::regclass::text, c.relforcerowsecurity from tenancy.managed_objects as o"
-    " inner join pg_catalog.pg_class as c on c.oid = to_regclass(o.name)"
-    " where o.kind = 'table' and o.created and o.name = any(:tables) order by array_position(:tables, o.name)"
+    "select c.oid::regclass::text, c.relforcerowsecurity"
+    " from unnest(cast(:tables as text[])) with ordinality as t (name, place)"
+    " inner join pg_catalog.pg_class as c on c.oid = to_regclass(t.name)"
+    " left join tenancy.managed_objects as o on o.kind = 'table' and o.name = t.name"
+    " where coalesce(o.created, true) order by t.place"
 )
+"""Of these tables, those that a downgrade drops: bindings, and what was not adopted."""
 
 
 def configure(**options: Any) -> None:
@@ -136,7 +139,6 @@ def run_online() -> None:
             inside = steps and steps[0].info.is_migration and not heads and connection.exec_driver_sql(INSIDE).scalar()
             if inside and not here.get_current_heads():  # asked again: another deployer may have begun meanwhile
                 raise RefusedError("a host's own Alembic has these revisions here; nothing was changed: use that")
-            connection.rollback()
             if steps or here.purge:
                 refuse_pooler(connection)
                 with connect(run, isolation_level="AUTOCOMMIT") as other, only_deployer(other, run):
@@ -260,14 +262,12 @@ def refuse_rows(connection: sa.Connection, steps: Sequence[Any]) -> None:
     :param connection: of the tables' owner; nothing of it is left open.
     :raises RefusedError: a table that this package created, and that the downgrade drops, has rows.
     """
-    dropped = [
-        table
+    scripts = [
+        sqlfile.read(f"sql/{step.info.up_revision_id}.down.sql")
         for step in steps
         if step.info.is_migration and not step.info.is_upgrade
-        for table in re.findall(
-            r"\bdrop table (core_api\.\w+)", sqlfile.read(f"sql/{step.info.up_revision_id}.down.sql")
-        )
     ]
+    dropped = re.findall(r"\bdrop table (core_api\.\w+|tenancy\.role_bindings)", "\n".join(scripts))
     found = []
     for table, forced in connection.execute(DROPPED, {"tables": dropped}).all() if dropped else ():
         if forced:  # its owner sees no rows otherwise; rolled back in a moment

@@ -132,7 +132,7 @@ def mend(difference: Difference) -> Iterator[str]:
         case "column", _ if wanted and found and name.startswith("tenancy."):
             yield from _column(name, found, wanted)
         case "role", "90_roles" if wanted:
-            attributes = "nologin nosuperuser nobypassrls nocreaterole noreplication"
+            attributes = "nologin nosuperuser nobypassrls nocreaterole nocreatedb noreplication"
             yield f"alter role {name} {attributes}; -- as a role administrator; what only a superuser may, as one"
         case "role", _:
             member, _, group = name.partition(" in ")

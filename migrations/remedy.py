@@ -76,7 +76,7 @@ def _lines(difference: Difference, there: Mapping[str, str]) -> Iterator[str]:
         case "grant":
             yield "-- a downgrade revokes it: grant it again then"
         case "role":
-            lost = re.findall(r"superuser|bypassrls|createrole|replication|login", found)
+            lost = re.findall(r"superuser|bypassrls|createrole|createdb|replication|login", found)
             yield "-- as a role administrator, or a superuser:"
             yield f"alter role {name} {' '.join(f'no{attribute}' for attribute in lost)};"
         case "right":

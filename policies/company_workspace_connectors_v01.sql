@@ -66,7 +66,7 @@ for select
 to tenancy_definer
 using (true);
 comment on policy definer_reads_every_row on core_api.company_workspace_connectors is
-'The same-workspace guards look at every row; nobody logs in as this role.';
+'The guards, the walk of a page and the purge look at every row; nobody logs in as this role.';
 
 create policy definer_removes_deleted_rows on core_api.company_workspace_connectors
 for delete

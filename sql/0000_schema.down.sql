@@ -9,7 +9,9 @@ begin
         end if;
         drop table tenancy.schema_version;
     end if;
-    drop schema if exists tenancy;
+    if has_database_privilege(current_database(), 'create') then -- otherwise a DBA made it for us, empty
+        drop schema if exists tenancy;
+    end if;
 exception
     when dependent_objects_still_exist or insufficient_privilege then
         raise notice 'schema tenancy is kept: %', sqlerrm;

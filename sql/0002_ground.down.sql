@@ -9,9 +9,6 @@ from workspace_member, workspace_tenant, connector_sync, connector_retention, ha
 
 do $$
 begin
-    if tenancy.created('table', 'core_api.workspaces') then
-        revoke all on core_api.workspaces from workspace_member, connector_sync, hasura_service;
-    end if;
     if tenancy.created('type', 'core_api.direction_enum') then
         drop type core_api.direction_enum;
     end if;

@@ -40,6 +40,7 @@ where
         'core_api.companies_workspace_pk_pk_unique',
         'core_api.company_workspace_connectors',
         'core_api.company_workspace_connectors_company_pk_index',
+        'core_api.company_workspace_connectors_id_unique',
         'core_api.company_workspace_connectors_page_index',
         'core_api.company_workspace_connectors_purge_index',
         'id on core_api.company_workspace_connectors',

@@ -6,6 +6,7 @@ call tenancy.manage('table', 'core_api.companies', 'core_api.company_workspace_c
 call tenancy.manage(
     'index',
     'core_api.companies_workspace_pk_pk_unique',
+    'core_api.company_workspace_connectors_id_unique',
     'core_api.company_workspace_connectors_company_pk_index',
     'core_api.company_workspace_connectors_page_index',
     'core_api.company_workspace_connectors_purge_index'
@@ -105,7 +106,7 @@ begin
         comment on column core_api.company_workspace_connectors.updated_at is
         'When the row was inserted or last updated, by the database''s clock; a value sent by a client is ignored.';
         comment on column core_api.company_workspace_connectors.deleted_at is
-        'Set when the fact was revoked: the row is then outside every active query, visible to the sync role only.';
+        'Set when the fact was revoked: the row is then outside every active query.';
     elsif tenancy.created('column', 'id on core_api.company_workspace_connectors') then
         -- In two steps, as a column that comes with such a default rewrites the table. New rows have an id from here on; the next
         -- revision gives old ones theirs.

@@ -123,6 +123,9 @@ end
 $$;
 
 -- next
+set lock_timeout = '500ms';
+
+-- next
 do $$
 begin
     if tenancy.created('index', 'core_api.company_workspace_connectors_company_pk_index') then
@@ -140,9 +143,6 @@ begin
     end if;
 end
 $$;
-
--- next
-set lock_timeout = '500ms';
 
 -- next
 -- Reads no row: the validated check proves not null, and the index exists.

@@ -38,10 +38,6 @@ end
 $$;
 
 revoke all (pk, company_id, workspace_pk) on core_api.companies from tenancy_definer;
-revoke all (pk, id, company_pk, workspace_connector_pk, direction, created_at, updated_at, deleted_at)
-on core_api.company_workspace_connectors from tenancy_definer;
-revoke all (company_pk, workspace_connector_pk, direction, created_at, updated_at, deleted_at)
-on core_api.company_workspace_connectors from connector_sync;
 revoke all on sequence core_api.company_workspace_connectors_pk_seq from connector_sync;
 revoke all on core_api.company_workspace_connectors
 from workspace_member, connector_sync, hasura_service, tenancy_definer;

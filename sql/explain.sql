@@ -146,7 +146,7 @@ answers (place, asked, hides, found) as (
         'privilege',
         (a.reads_every_row or a.reads_active_rows or a.reads_deleted_rows) is not true,
         case
-            when a.bound is null and a.reads_every_row is null then 'there is no such role'
+            when a.reads_every_row is null then 'there is no such role'
             when a.reads_every_row then 'reads every row'
             when a.reads_deleted_rows then 'reads as connector_sync'
             when a.reads_active_rows then 'reads as workspace_member'

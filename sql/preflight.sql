@@ -43,7 +43,8 @@ from pg_catalog.pg_namespace as n
 where
     n.nspname = 'tenancy' and to_regclass('tenancy.managed_objects') is null
     and (
-        pg_get_userbyid(n.nspowner) <> current_user or n.nspacl is not null or obj_description(n.oid, 'pg_namespace') is not null
+        pg_get_userbyid(n.nspowner) <> current_user or obj_description(n.oid, 'pg_namespace') is not null
+        or exists (select from aclexplode(n.nspacl) as a where a.grantee <> n.nspowner)
         or exists (
             select from pg_catalog.pg_depend as d
             where d.refclassid = 'pg_namespace'::regclass and d.refobjid = n.oid and d.objid is distinct from to_regclass('tenancy.schema_version')

@@ -87,7 +87,7 @@ COMMENT ON COLUMN core_api.company_workspace_connectors.updated_at IS 'When the 
 
 -- Name: COLUMN company_workspace_connectors.deleted_at; Type: COMMENT; Schema: core_api; Owner: deployer
 
-COMMENT ON COLUMN core_api.company_workspace_connectors.deleted_at IS 'Set when the fact was revoked: the row is then outside every active query, visible to the sync role only.';
+COMMENT ON COLUMN core_api.company_workspace_connectors.deleted_at IS 'Set when the fact was revoked: the row is then outside every active query.';
 
 -- Name: company_resource(core_api.company_workspace_connectors, uuid, uuid); Type: FUNCTION; Schema: tenancy; Owner: deployer
 
@@ -1579,7 +1579,7 @@ CREATE POLICY definer_reads_every_row ON core_api.company_workspace_connectors F
 
 -- Name: POLICY definer_reads_every_row ON company_workspace_connectors; Type: COMMENT; Schema: core_api; Owner: deployer
 
-COMMENT ON POLICY definer_reads_every_row ON core_api.company_workspace_connectors IS 'The same-workspace guards look at every row; nobody logs in as this role.';
+COMMENT ON POLICY definer_reads_every_row ON core_api.company_workspace_connectors IS 'The guards, the walk of a page and the purge look at every row; nobody logs in as this role.';
 
 -- Name: workspace_connectors definer_reads_every_row; Type: POLICY; Schema: core_api; Owner: deployer
 

@@ -14,7 +14,7 @@ select -- noqa: ST06
     current_setting('server_version') as server_version, -- noqa: RF04
     current_setting('server_version_num')::integer < (
         case current_setting('server_version_num')::integer / 10000
-            when 15 then 150019 when 16 then 160015 when 17 then 170011 else 180006
+            when 15 then 150020 when 16 then 160016 when 17 then 170012 else 180007
         end
     ) as below_floor
 from pg_catalog.pg_class as c

@@ -77,6 +77,7 @@ values
 ('10_objects', 'managed object forced row security core_api.company_workspace_connectors', 'recorded', null),
 ('10_objects', 'managed object index core_api.companies_workspace_pk_pk_unique', 'recorded', null),
 ('10_objects', 'managed object index core_api.company_workspace_connectors_company_pk_index', 'recorded', null),
+('10_objects', 'managed object index core_api.company_workspace_connectors_id_unique', 'recorded', null),
 ('10_objects', 'managed object index core_api.company_workspace_connectors_page_index', 'recorded', null),
 ('10_objects', 'managed object index core_api.company_workspace_connectors_purge_index', 'recorded', null),
 ('10_objects', 'managed object index core_api.workspace_connectors_workspace_pk_pk_unique', 'recorded', null),
@@ -303,7 +304,7 @@ values
 ('97_comments', 'comment on column core_api.companies.workspace_pk', '''The tenant of the company; cannot change while provenance rows point at it.''', 'table core_api.companies'),
 ('97_comments', 'comment on column core_api.company_workspace_connectors.company_pk', '''The company whose record travelled; its workspace must be the connector''''s.''', 'table core_api.company_workspace_connectors'),
 ('97_comments', 'comment on column core_api.company_workspace_connectors.created_at', '''When the row was inserted, by the database''''s clock; a value sent by a client is ignored.''', 'table core_api.company_workspace_connectors'),
-('97_comments', 'comment on column core_api.company_workspace_connectors.deleted_at', '''Set when the fact was revoked: the row is then outside every active query, visible to the sync role only.''', 'table core_api.company_workspace_connectors'),
+('97_comments', 'comment on column core_api.company_workspace_connectors.deleted_at', '''Set when the fact was revoked: the row is then outside every active query.''', 'table core_api.company_workspace_connectors'),
 ('97_comments', 'comment on column core_api.company_workspace_connectors.direction', '''input: pulled from the connector; output: pushed to it.''', 'table core_api.company_workspace_connectors'),
 ('97_comments', 'comment on column core_api.company_workspace_connectors.id', '''Public identifier of the row, the id of the JSON:API resource.''', 'table core_api.company_workspace_connectors'),
 ('97_comments', 'comment on column core_api.company_workspace_connectors.pk', '''Internal row number and tie-breaker of pages; never leaves the database through an API.''', 'table core_api.company_workspace_connectors'),
@@ -346,7 +347,7 @@ values
 ('97_comments', 'comment on index core_api.company_workspace_connectors_purge_index', '''The soft-deleted rows, longest untouched first, so that a purge reads what it removes.''', null),
 ('97_comments', 'comment on index tenancy.role_bindings_workspace_pk_index', '''Carries the foreign key when a workspace is renumbered or deleted.''', null),
 ('97_comments', 'comment on policy definer_reads_every_row on core_api.companies', '''The views and guards that decide what belongs to a workspace see every row; nobody logs in as this role.''', 'table core_api.companies'),
-('97_comments', 'comment on policy definer_reads_every_row on core_api.company_workspace_connectors', '''The same-workspace guards look at every row; nobody logs in as this role.''', null),
+('97_comments', 'comment on policy definer_reads_every_row on core_api.company_workspace_connectors', '''The guards, the walk of a page and the purge look at every row; nobody logs in as this role.''', null),
 ('97_comments', 'comment on policy definer_reads_every_row on core_api.workspace_connectors', '''The views and guards that decide what belongs to a workspace see every row; nobody logs in as this role.''', 'table core_api.workspace_connectors'),
 ('97_comments', 'comment on policy definer_reads_every_row on core_api.workspaces', '''The views and guards that decide what belongs to a workspace see every row; nobody logs in as this role.''', 'table core_api.workspaces'),
 ('97_comments', 'comment on policy definer_removes_deleted_rows on core_api.company_workspace_connectors', '''The purge removes what was marked deleted and nothing else, whatever it is asked for; nobody logs in as this role.''', null),
@@ -485,7 +486,6 @@ select
     concat_ws(
         ', ',
         case c.relpersistence when 'u' then 'unlogged' end,
-        case when c.relkind = 'p' then 'partitioned' end,
         case when c.relrowsecurity then 'row level security' end,
         case when c.relforcerowsecurity then 'forced' end,
         case when s.created is not false then 'with (' || array_to_string(c.reloptions, ', ') || ')' end,
@@ -905,6 +905,7 @@ select
         case when r.rolsuper then ', superuser' end,
         case when r.rolbypassrls then ', bypassrls' end,
         case when r.rolcreaterole then ', createrole' end,
+        case when r.rolcreatedb then ', createdb' end,
         case when r.rolreplication then ', replication' end,
         case when r.rolcanlogin then ', login' end
     ) as definition,
@@ -1247,11 +1248,11 @@ order by 1, 2
     if
         current_setting('server_version_num')::integer < (
             case current_setting('server_version_num')::integer / 10000
-                when 15 then 150019 when 16 then 160015 when 17 then 170011 else 180006
+                when 15 then 150020 when 16 then 160016 when 17 then 170012 else 180007
             end
         )
     then
-        raise warning 'server % is below 15.19, 16.15, 17.11 and 18.6: known flaws let a tenant past the policies',
+        raise warning 'server % is below 15.20, 16.16, 17.12 and 18.7: known flaws let a tenant past the policies',
             current_setting('server_version');
     end if;
     -- Not this package's to forbid, and worth knowing.

@@ -38,11 +38,16 @@ REVISIONS: list[str] = [
 """All of them, the first one first."""
 
 
+def engine(server: Server, dbname: str, login: str | None = DEPLOYER) -> sa.Engine:
+    """Return an engine for one database, as the deployer unless another login is named; as a superuser for None."""
+    url = sa.make_url(server.url(dbname, login or server.user)).set(drivername="postgresql+psycopg")
+    return sa.create_engine(url, poolclass=sa.NullPool)
+
+
 @contextmanager
 def reading(server: Server, dbname: str) -> Iterator[sa.Connection]:
     """Connect as the deployer, in a transaction that may not write."""
-    url = server.url(dbname).replace("postgresql:", "postgresql+psycopg:")
-    with sa.create_engine(url, poolclass=sa.NullPool).connect() as connection:
+    with engine(server, dbname).connect() as connection:
         connection.execute(sa.text("set transaction read only"))
         yield connection
 

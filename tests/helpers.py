@@ -31,6 +31,9 @@ insert into core_api.company_workspace_connectors (company_pk, workspace_connect
 ACME has three active rows, two of them the same fact, and a deleted one; GLOBEX has two and a deleted one.
 """
 
+EVERY = bool(os.environ.get("FULL"))
+"""Whether everything is tried, as in .ci/run."""
+
 Connect = Callable[..., psycopg.Connection]
 """The fixture ``connect``."""
 
@@ -127,7 +130,7 @@ def wait_until_blocked(observer: psycopg.Connection, pid: int, *, done: Callable
 
 def some(points: Sequence[T], count: int = 3) -> list[T]:
     """Return a few points of many, the first and the last among them; all of them where FULL is set, as in .ci/run."""
-    if os.environ.get("FULL") or len(points) <= count:
+    if EVERY or len(points) <= count:
         return list(points)
     return [points[place * (len(points) - 1) // max(1, count - 1)] for place in range(count)]
 

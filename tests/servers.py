@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from helpers import scalar, wait_until
+from helpers import EVERY, scalar, wait_until
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from pytest_postgresql.janitor import DatabaseJanitor
@@ -34,11 +34,11 @@ SERVER_BIN = Path(os.environ.get("TEST_POSTGRES_BIN", BIN))
 BIN_15 = Path("/usr/lib/postgresql/15/bin")
 """Where Debian puts the programs of the oldest supported version."""
 
-FULL = pytest.mark.skipif("FULL" not in os.environ, reason="with FULL=1, as in .ci/run")
+FULL = pytest.mark.skipif(not EVERY, reason="with FULL=1, as in .ci/run")
 """Marks a test that takes long and of which a shorter one tells most."""
 
 FROM_15 = pytest.mark.skipif(
-    FULL.args[0] or "TEST_POSTGRES_BIN" in os.environ or not BIN_15.exists(),
+    not EVERY or "TEST_POSTGRES_BIN" in os.environ or not BIN_15.exists(),
     reason="with FULL=1, from 15 in its usual place to the embedded 18",
 )
 """Marks a test that moves a database from the oldest supported version to the newest."""

@@ -181,6 +181,27 @@ def test_a_filter_on_another_tenants_company_finds_nothing(api: Api) -> None:
     assert api.get(OTHER, "direction", f"company_id = '{theirs}'")[1]
 
 
+@pytest.mark.parametrize("barrier", [True, False])
+def test_a_leaking_condition_is_shown_nobody_elses_ids(superuser: psycopg.Connection, api: Api, barrier: bool) -> None:
+    theirs = {row["workspace_connector_id"] for row in api.get(OTHER)[1]}
+    with superuser.transaction(force_rollback=True):
+        superuser.execute(f"alter view api.company_workspace_connectors set (security_barrier = {barrier})")
+        superuser.execute("alter table core_api.workspace_connectors disable row level security")
+        superuser.execute("select set_config('request.jwt.claims', %s, true)", (json.dumps(MEMBER),))
+        superuser.execute("set local session authorization authenticator; set local role workspace_member")
+        superuser.execute(
+            "create function pg_temp.leak(value uuid) returns boolean language plpgsql cost 0.0000001"
+            " as $$begin raise notice '%', value; return true; end$$"
+        )
+        leaked: list[str] = []
+        superuser.add_notice_handler(lambda notice: leaked.append(str(notice.message_primary)))
+        superuser.execute("set local enable_nestloop = off")
+        for column in ("id", "company_id", "workspace_connector_id"):
+            superuser.execute(f"select from api.company_workspace_connectors where pg_temp.leak({column})")
+    assert leaked
+    assert bool(theirs & {*leaked}) == (not barrier)
+
+
 def test_the_view_serves_an_adopted_host_too(superuser: psycopg.Connection, api: Api) -> None:
     members = "workspace_member, connector_sync"
     parents = "select on core_api.companies, core_api.workspace_connectors"

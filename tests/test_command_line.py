@@ -304,6 +304,12 @@ def test_a_schema_of_another_owner_is_named(run: Run, server: Server, empty: psy
     assert "right to use schema tenancy: found none" in found.err
 
 
+def test_who_lacks_a_right_is_told_as_whom_to_log_in(run: Run, server: Server, database: str) -> None:
+    found = run("status", url=server.url(database, "member_login"))
+    assert found.code == cli.FAILED
+    assert "permission denied for schema tenancy; log in as the tables' owner; a deployer also needs" in found.err
+
+
 def test_without_a_right_on_the_database_nothing_is_left(run: Run, server: Server, empty: psycopg.Connection) -> None:
     empty.execute("create table public.before (); create type public.trap as enum ()")
     empty.execute(
@@ -320,15 +326,18 @@ def test_without_a_right_on_the_database_nothing_is_left(run: Run, server: Serve
 def test_a_roles_timeouts_do_not_cut_a_command(
     command: str, run: Run, server: Server, empty: psycopg.Connection, at_head: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def sleep(connection: Any, *_: object, **__: object) -> list[Any]:
-        connection.exec_driver_sql("select pg_sleep(0.2)")
+    timeouts = []
+
+    def look(connection: Any, *_: object, **__: object) -> list[Any]:
+        timeouts.append(connection.exec_driver_sql("show statement_timeout").scalar())
         return []
 
-    monkeypatch.setattr(contract, "verify", sleep)
-    monkeypatch.setattr(contract, "preflight", sleep)
+    monkeypatch.setattr(contract, "verify", look)
+    monkeypatch.setattr(contract, "preflight", look)
     url = at_head if command in ("status", "verify") else server.url("provenance_empty")
-    hurried = url + ("%20" if "options" in url else "&options=") + "-cstatement_timeout%3D100"
+    hurried = url + ("%20" if "options" in url else "&options=") + "-cstatement_timeout%3D1min"
     assert run(command, *["0001"] * (command == "upgrade"), url=hurried).code == cli.DONE
+    assert set(timeouts) == {"0"}
 
 
 def test_what_nobody_foresaw_is_one_line_too(run: Run, at_head: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -415,6 +424,9 @@ def test_a_table_without_rows_and_a_table_of_the_hosts_are_given_back_without_a_
     PARENTS.build(empty)
     empty.execute("insert into core_api.workspaces (pk) values (1)")
     upgrade(server, "provenance_empty")
+    empty.execute("insert into tenancy.role_bindings (role, workspace_pk) values ('bound_login', 1)")
+    assert ": tenancy.role_bindings has 1 rows; nothing was changed" in run("downgrade", "base", url=url).err
+    empty.execute("delete from tenancy.role_bindings")
     assert run("downgrade", "base", url=url).code == cli.DONE
     assert scalar(empty, "select count(*) from core_api.workspaces") == 1
 
@@ -515,7 +527,7 @@ def test_the_wait_for_old_transactions_is_bounded_told_and_leaves_no_index(
     assert found.code == cli.LOCKED
     who = f"pid {snapshot.info.backend_pid} (user {server.user}, application billing, query since "
     assert f"{INDEX}: waiting for {who}" in found.err
-    assert re.search(rf"{INDEX}: gave up waiting after 0 s; nothing is half done. Held by {re.escape(who)}", found.err)
+    assert re.search(rf"{INDEX}: gave up waiting after \d s; nothing is half done. Held by {re.escape(who)}", found.err)
     assert (scalar(empty, UNFINISHED), version_of(empty)) == (0, "0002_ground")
     snapshot.rollback()
     assert run("upgrade", url=server.url("provenance_empty")).code == cli.DONE

@@ -4,6 +4,7 @@ import json
 import re
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,12 +12,13 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
-from deployer import REVISIONS, command_line, upgrade, version_of, wait_until_it_waits
+from alembic import op
+from deployer import REVISIONS, command_line, downgrade, upgrade, version_of, wait_until_it_waits
 from helpers import scalar, some, wait_until
-from hosts import ADOPTED
+from hosts import ADOPTED, WITHOUT_IDS
 from servers import DEPLOYER, Server, dump, pgbouncer
 
-from connector_provenance.migrations import cli
+from connector_provenance.migrations import cli, sqlfile
 from connector_provenance.migrations.database import ADVISORY_LOCK, Run
 
 HEAD = REVISIONS[-1]
@@ -235,6 +237,25 @@ def test_what_queues_behind_a_waiting_migration_goes_on_before_the_lock_is_free(
         assert waiting in behind, "the statement came too late to queue"
         assert migration.result() == cli.LOCKED
         assert holder.info.transaction_status == psycopg.pq.TransactionStatus.INTRANS
+
+
+def test_only_what_lets_others_read_and_write_waits_longer_than_half_a_second(
+    server: Server, empty: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute, waits = sqlfile._execute, defaultdict(list)
+
+    def note(path: str, text: str) -> None:
+        waits[op.get_bind().exec_driver_sql("show lock_timeout").scalar()].append(text)
+        execute(path, text)
+
+    monkeypatch.setattr(sqlfile, "_execute", note)
+    WITHOUT_IDS.build(empty)
+    upgrade(server, "provenance_empty")
+    downgrade(server, "provenance_empty")
+    patient = re.compile("index concurrently|validate constraint|^set lock_timeout = '500ms'")
+    assert [text for text in waits.pop("10min") if not patient.search(text)] == []
+    assert [text for text in waits.pop("500ms") if patient.search(text)] == []
+    assert not waits
 
 
 def test_in_a_deadlock_the_migration_gives_way(server: Server, adopted: psycopg.Connection) -> None:

@@ -13,12 +13,11 @@ from typing import NamedTuple
 
 import psycopg
 import pytest
-import sqlalchemy as sa
 import yaml
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from deployer import REVISIONS, alembic_config, upgrade
+from deployer import REVISIONS, alembic_config, engine, upgrade
 from helpers import ACME, GLOBEX, SEED, UNKNOWN, Connect, scalar
 from hosts import EMPTY, JUNCTION, RECORD_TYPES, UNFILLED, Host, in_words, parents
 from psycopg import errors
@@ -237,16 +236,9 @@ def test_a_siblings_sql_passes_the_linter(tree: Path) -> None:
 # The database
 
 
-def engine(server: Server, dbname: str) -> sa.Engine:
-    """Return an engine for one database, as the deployer."""
-    url = sa.make_url(server.url(dbname)).set(drivername="postgresql+psycopg")
-    return sa.create_engine(url, poolclass=sa.NullPool)
-
-
 @FULL
 def test_every_rule_is_tried_on_each_record_type(server: Server, dbname: str) -> None:
-    url = sa.make_url(server.url(dbname, server.user)).set(drivername="postgresql+psycopg")
-    with sa.create_engine(url, poolclass=sa.NullPool).connect() as connection:
+    with engine(server, dbname, None).connect() as connection:
         report = live.verify(connection, 0)
     assert sorted(report.sampled) == sorted(kind.rows for kind in (COMPANY, *SIBLINGS))
     assert (report.code, [each for each in report.findings if each.result in (live.LEAK, live.WRONG)]) == (0, [])

@@ -1,6 +1,5 @@
 """What fails beside a deployer: a server dies, a disk is full, a connection is cut; the next run completes it."""
 
-import os
 import shutil
 import socket
 import socketserver
@@ -16,7 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 from deployer import REVISIONS, command_line, locked, upgrade, version_of, wait_until_gone, wait_until_it_waits
-from helpers import purge, scalar, some, wait_until_blocked
+from helpers import EVERY, purge, scalar, some, wait_until_blocked
 from hosts import ADOPTED, FILLED, MORE_ROWS, TABLE, WITHOUT_IDS, Host, Uninterrupted
 from servers import Crashing, Server, dump, join_groups, standby_of, wait_until_replayed
 
@@ -245,7 +244,7 @@ class Session(socketserver.StreamRequestHandler):
 
 @pytest.fixture
 def proxy(server: Server, directory: Path) -> Iterator[Proxy]:
-    with Proxy(server, directory, every=1 if os.environ.get("FULL") else 40) as found:
+    with Proxy(server, directory, every=1 if EVERY else 40) as found:
         thread = threading.Thread(target=found.serve_forever, args=(0.01,))
         thread.start()
         yield found

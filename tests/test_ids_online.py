@@ -4,9 +4,9 @@ import re
 
 import psycopg
 import pytest
-from deployer import command_line, downgrade, kill, upgrade, verify, wait_until_gone, wait_until_it_waits
+from deployer import command_line, downgrade, kill, run, upgrade, verify, wait_until_gone, wait_until_it_waits
 from helpers import scalar
-from hosts import FILLED, TABLE, as_owner
+from hosts import FILLED, TABLE, Uninterrupted, as_owner
 from servers import DEPLOYER, Server, dump, psql
 
 from connector_provenance.migrations import cli
@@ -42,7 +42,7 @@ def test_a_row_that_comes_meanwhile_has_its_id_at_once(server: Server, filled: p
 
 
 def test_rows_in_use_stop_no_batch_and_a_deployer_that_is_killed_is_completed_by_the_next(
-    server: Server, filled: psycopg.Connection, second: psycopg.Connection
+    server: Server, filled: psycopg.Connection, uninterrupted: Uninterrupted
 ) -> None:
     upgrade(server, DATABASE, "0006_company")
     with psycopg.connect(server.conninfo(DATABASE)) as application:
@@ -56,9 +56,16 @@ def test_rows_in_use_stop_no_batch_and_a_deployer_that_is_killed_is_completed_by
     given = filled.execute(f"select pk, id from {TABLE} where pk not in (2, 7000) order by pk").fetchall()
     upgrade(server, DATABASE)
     assert filled.execute(f"select pk, id from {TABLE} where pk not in (2, 7000) order by pk").fetchall() == given
-    FILLED.build(second)
-    upgrade(server, "provenance_second")
-    assert dump(server, DATABASE) == dump(server, "provenance_second")
+    assert dump(server, DATABASE) == uninterrupted(FILLED)
+
+
+def test_a_build_that_waits_in_vain_leaves_no_index_of_them(server: Server, filled: psycopg.Connection) -> None:
+    upgrade(server, DATABASE, "0006_company")
+    with psycopg.connect(server.conninfo(DATABASE)) as application:
+        application.execute("set transaction isolation level repeatable read; select")
+        assert "nothing is half done. Held by" in run(server, DATABASE, "upgrade", "--build-wait", "0.3")
+        assert scalar(filled, "select count(*) from pg_index where not indisvalid") == 0
+    upgrade(server, DATABASE)
 
 
 def test_no_row_is_read_while_others_are_locked_out(server: Server, filled: psycopg.Connection) -> None:

@@ -12,6 +12,7 @@ from deployer import (
     kill,
     locked,
     upgrade,
+    verify,
     version_of,
     wait_until_gone,
     wait_until_it_waits,
@@ -162,3 +163,4 @@ def test_a_server_that_stops_in_the_middle_of_any_revision_is_completed_after_it
             with psycopg.connect(server.conninfo("provenance_empty"), autocommit=True) as observer:
                 assert version_of(observer) == before
         upgrade(server, "provenance_empty")
+        assert verify(server, "provenance_empty") == []

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from alembic.script import ScriptDirectory
-from deployer import REVISIONS, VERSION_TABLE, alembic_config, downgrade, upgrade
+from deployer import REVISIONS, VERSION_TABLE, alembic_config, downgrade, engine, upgrade
 from helpers import check_generated, scalar, wait_until
 from hosts import ADOPTED, BARE, EMPTY, RECORD_TYPES, WITHOUT_IDS
 from servers import Server, new_database
@@ -244,8 +244,7 @@ class Facts:
 
     def note(self, revision: str, server: Server, dbname: str) -> None:
         """Compare the database with what it was before the revision."""
-        url = sa.make_url(server.url(dbname)).set(drivername="postgresql+psycopg")
-        with sa.create_engine(url, poolclass=sa.NullPool).connect() as connection:
+        with engine(server, dbname).connect() as connection:
             bindings = connection.exec_driver_sql("select to_regclass('tenancy.role_bindings')").scalar()
             facts = contract.read(connection, skip="$^" if bindings else "92")
         now = {fact.object: fact.definition for fact in facts}

@@ -30,8 +30,8 @@ import pytest
 import sqlalchemy as sa
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
-from deployer import alembic_config, command_line, downgrade, upgrade
-from helpers import ACME, UNKNOWN, Connect, some
+from deployer import alembic_config, command_line, downgrade, engine, upgrade
+from helpers import ACME, UNKNOWN, Connect, scalar, some
 from psycopg import errors
 from servers import DEPLOYER, LOGINS, Server, new_database
 
@@ -727,14 +727,19 @@ def test_a_deployment_runs_nothing_that_a_tenant_planted_in_public(server: Serve
 def test_nor_does_a_hosts_own_alembic_that_includes_the_revisions(server: Server, hostile: psycopg.Connection) -> None:
     config = alembic_config("")
     script = ScriptDirectory.from_config(config)
-    url = server.url(hostile.info.dbname).replace("postgresql:", "postgresql+psycopg:")
+    hosts = engine(server, hostile.info.dbname)
+    begun = "set local search_path = public, core_api"  # a host's own, for each of its transactions
+    sa.event.listen(hosts, "begin", lambda connection: connection.exec_driver_sql(begun))
     with (
-        sa.create_engine(url, poolclass=sa.NullPool).connect() as connection,
+        hosts.connect() as connection,
         EnvironmentContext(config, script, fn=lambda heads, _: script._upgrade_revs("heads", heads)) as environment,
     ):
         environment.configure(connection=connection, transaction_per_migration=True)
         with environment.begin_transaction():
             environment.run_migrations()
+        session = connection.connection.driver_connection
+        assert session
+        assert scalar(session, "show search_path") == '"$user", public', "what was local stayed so"
     assert (hostile.execute(FOREIGN_OBJECTS).fetchall(), impostors_run(hostile)) == ([], [])
 
 

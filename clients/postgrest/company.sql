@@ -1,7 +1,8 @@
 -- For PostgREST and Supabase: the provenance rows of companies, by public ids.
 
--- The parents' ids come from a view that works on adopted parents too, where members have no privilege.
-create view api.company_workspace_connectors with (security_invoker = true) as
+-- The parents' ids come from a view that works on adopted parents too, where members have no privilege. A barrier, so that a
+-- caller's own condition is not shown ids of connectors that belong to others.
+create view api.company_workspace_connectors with (security_invoker = true, security_barrier = true) as
 select
     j.id,
     i.company_id,

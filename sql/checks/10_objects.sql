@@ -46,7 +46,6 @@ select
     concat_ws(
         ', ',
         case c.relpersistence when 'u' then 'unlogged' end,
-        case when c.relkind = 'p' then 'partitioned' end,
         case when c.relrowsecurity then 'row level security' end,
         case when c.relforcerowsecurity then 'forced' end,
         case when s.created is not false then 'with (' || array_to_string(c.reloptions, ', ') || ')' end,

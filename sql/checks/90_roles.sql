@@ -7,6 +7,7 @@ select
         case when r.rolsuper then ', superuser' end,
         case when r.rolbypassrls then ', bypassrls' end,
         case when r.rolcreaterole then ', createrole' end,
+        case when r.rolcreatedb then ', createdb' end,
         case when r.rolreplication then ', replication' end,
         case when r.rolcanlogin then ', login' end
     ) as definition,

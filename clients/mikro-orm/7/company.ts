@@ -102,7 +102,7 @@ export class CompanyWorkspaceConnector {
   @Property({
     type: 'timestamptz',
     nullable: true,
-    comment: 'Set when the fact was revoked: the row is then outside every active query, visible to the sync role only.',
+    comment: 'Set when the fact was revoked: the row is then outside every active query.',
   })
   deletedAt?: Date | null;
 }
