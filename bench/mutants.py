@@ -16,9 +16,11 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 
 import psycopg
 from helpers import scalar
@@ -28,6 +30,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / ".cache" / "mutants.json"
 REPORT = ROOT / "bench" / "MUTANTS.md"
 SECONDS = 300  # after which tests hang
+ARENAS = 2  # in which mutants are tried at the same time: a core for each
 
 KILLED, MIGRATION, HANGS, SURVIVED = "killed by a test", "killed at migration", "killed by its time-out", "survived"
 UNTRIED = "not tried"
@@ -62,7 +65,8 @@ TESTS = {
     "sql/checks/[0-9]": "verify",
     "sql/checks/verify": "verify",
     "migrations/cli.py": "command_line migrations live",
-    "migrations/(env|database).py": "deploying command_line alembic script interruptions roles",
+    "migrations/(env|database).py": "deploying command_line alembic script interruptions roles"
+    " shadowing::test_a_deployment_runs_nothing_that_a_tenant_planted_in_public",
     "migrations/sqlfile.py": "shadowing command_line script",
 }
 VERIFY = "tests/test_verify.py"
@@ -346,7 +350,7 @@ def main() -> int:
     """Try the mutants; 1 if one survives that nobody explains."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="a part of the paths of the files that are broken")
-    parser.add_argument("--resume", action="store_true", help="try what was not killed before, without a baseline")
+    parser.add_argument("--resume", action="store_true", help="try what was not killed before")
     options = parser.parse_args()
     mutants = all_mutants()
     results: dict[str, list[str]] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
@@ -354,19 +358,31 @@ def main() -> int:
     if options.resume:
         chosen = [each for each in chosen if results.get(each.name, [SURVIVED])[0] == SURVIVED]
         chosen = [each for each in chosen if each.name not in results or not reason_of(each)]
-    with tempfile.TemporaryDirectory(prefix="mutants-") as directory:
-        arena = Arena(directory)
-        with arena.servers:
-            if not options.resume:
-                baseline = arena.tests(dict.fromkeys(test for each in chosen for test in tests_of(each.path)))
-                assert baseline[0] == SURVIVED, f"without a mutant already: {baseline}"
-            for count, each in enumerate(chosen, 1):
-                started = time.monotonic()
-                results[each.name] = list(arena.attempt(each, count))
-                took = time.monotonic() - started
-                print(f"{count}/{len(chosen)} {took:4.0f} s {': '.join(results[each.name])}\n  {each.name}", flush=True)
-                RESULTS.parent.mkdir(exist_ok=True)
-                RESULTS.write_text(json.dumps(results, indent=0), encoding="utf-8")
+    with ExitStack() as stack:
+        arenas: SimpleQueue[Arena] = SimpleQueue()
+        for _ in range(ARENAS):
+            arena = Arena(stack.enter_context(tempfile.TemporaryDirectory(prefix="mutants-")))
+            stack.callback(arena.servers.close)
+            arenas.put(arena)
+        pool = stack.enter_context(ThreadPoolExecutor(ARENAS))
+        stack.callback(pool.shutdown, cancel_futures=True)
+        baseline = arena.tests(dict.fromkeys(test for each in chosen for test in tests_of(each.path)))
+        assert baseline[0] == SURVIVED, f"without a mutant already: {baseline}"
+
+        def attempt(each: Mutant, stamp: int) -> tuple[Mutant, str, str, float]:
+            arena, started = arenas.get(), time.monotonic()
+            try:
+                return each, *arena.attempt(each, stamp), time.monotonic() - started
+            finally:
+                arenas.put(arena)
+
+        started = [pool.submit(attempt, each, stamp) for stamp, each in enumerate(chosen, 1)]
+        for count, ended in enumerate(as_completed(started), 1):
+            each, *found, took = ended.result()
+            results[each.name] = found
+            print(f"{count}/{len(chosen)} {took:4.0f} s {': '.join(found)}\n  {each.name}", flush=True)
+            RESULTS.parent.mkdir(exist_ok=True)
+            RESULTS.write_text(json.dumps(results, indent=0), encoding="utf-8")
     REPORT.write_text(report(mutants, results), encoding="utf-8")
     unexplained = [each for each in mutants if results.get(each.name, [""])[0] == SURVIVED and not reason_of(each)]
     return bool(unexplained)

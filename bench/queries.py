@@ -51,25 +51,23 @@ class Query:
 
     :param title: what the report calls it.
     :param kind: ``look-up`` or ``list``; look-ups are also measured as prepared statements.
-    :param target: highest allowed ratio of the shipped time to the expert's, None where there is none.
     :param texts: the SQL of each variant, with psycopg's named parameters.
     """
 
     title: str
     kind: str
-    target: float | None
     texts: dict[str, str] = field(default_factory=dict)
 
 
-def query(title: str, kind: str, target: float | None, tail: str, columns: str = ALL, page: str = "") -> Query:
+def query(title: str, kind: str, tail: str, columns: str = ALL, page: str = "") -> Query:
     """Return a query over the rows; ``page`` holds the page function's arguments where it can answer as well."""
     texts = {variant: f"select {columns} {source} {tail}" for variant, source in FROM.items()}
     if page:
         texts["page"] = f"select {columns} from core_api.company_workspace_connectors_page({page}) as j"
-    return Query(title, kind, target, texts)
+    return Query(title, kind, texts)
 
 
-def with_children(title: str, target: float) -> Query:
+def with_children(title: str) -> Query:
     """Return the query that lists fifty companies, each with its connectors, as a GraphQL engine would."""
     texts = {}
     for variant, source in FROM.items():
@@ -77,46 +75,42 @@ def with_children(title: str, target: float) -> Query:
                 select p.pk, p.company_id from {COMPANIES[variant]} order by p.pk limit 50
             ) as p
             left join lateral (select {ALL} {source} and j.company_pk = p.pk {NEWEST}) as children on true"""
-    return Query(title, "list", target, texts)
+    return Query(title, "list", texts)
 
 
 QUERIES = [
-    query("by id, own", "look-up", 2, "and j.id = %(id)s"),
-    query("by id, another tenant's", "look-up", 2, "and j.id = %(foreign_id)s"),
-    query("one company's rows", "look-up", 2, f"and j.company_pk = %(company)s {NEWEST}"),
+    query("by id, own", "look-up", "and j.id = %(id)s"),
+    query("by id, another tenant's", "look-up", "and j.id = %(foreign_id)s"),
+    query("one company's rows", "look-up", f"and j.company_pk = %(company)s {NEWEST}"),
     query(
         "one connector, one day",
         "look-up",
-        2,
         "and j.workspace_connector_pk = %(connector)s"
         " and j.created_at >= %(day)s and j.created_at < %(next_day)s " + NEWEST,
     ),
     query(
         "one connector, page of 50",
         "list",
-        2,
         f"and j.workspace_connector_pk = %(connector)s {NEWEST} limit 50",
         page="workspace_connector_id => %(connector_id)s",
     ),
     query(
         "one connector and direction, page of 50",
         "list",
-        2,
         f"and j.workspace_connector_pk = %(connector)s and j.direction = 'output' {NEWEST} limit 50",
         page="workspace_connector_id => %(connector_id)s, direction => 'output'",
     ),
-    query("newest 50", "list", 1, f"{NEWEST} limit 50", page="50"),
+    query("newest 50", "list", f"{NEWEST} limit 50", page="50"),
     query(
         "page of 50 in the middle",
         "list",
-        1,
         f"and (j.created_at, j.pk) < (%(middle_at)s, %(middle_pk)s) {NEWEST} limit 50",
         page="50, %(middle_id)s",
     ),
-    with_children("50 companies with their rows", 1),
-    query("count", "list", 1, "", columns="count(*)"),
-    query("rows by direction", "list", None, "group by j.direction", columns="j.direction, count(*)"),
-    query("export of everything", "list", 1, ""),
+    with_children("50 companies with their rows"),
+    query("count", "list", "", columns="count(*)"),
+    query("rows by direction", "list", "group by j.direction", columns="j.direction, count(*)"),
+    query("export of everything", "list", ""),
 ]
 
 PARAMETERS = """

@@ -188,74 +188,92 @@ WRITES = {
     "insert of 100,000 rows": INSERT.replace("{count}", "100000"),
     "revocation of a connector": REVOKE,
 }
-WRITERS = {
-    "shipped": ("core_api.company_workspace_connectors", "bench_sync"),
-    "bare": ("bench.plain", "bench_expert"),
-}
+TABLE = "core_api.company_workspace_connectors"
+Writers = Mapping[str, tuple[str, str, str]]
+"""Variants of a write: the database, the table and the login."""
 
 
-def write_everything(database: str, titles: Collection[str] = tuple(WRITES)) -> list[dict[str, Any]]:
-    """Return one result for each write of the biggest tenant; every write is rolled back, and vacuumed away."""
-    results = []
+def bare_and(database: str, others: Mapping[str, str]) -> Writers:
+    """Return the writers of the bare table of one database, and of the shipped table of others."""
+    shipped = {title: (other, TABLE, "bench_sync") for title, other in others.items()}
+    return {"bare": (database, "bench.plain", "bench_expert")} | shipped
+
+
+def write_everything(writers: Writers, titles: Collection[str] = tuple(WRITES)) -> dict[str, dict[str, float]]:
+    """Return the interleaved times of each write of the biggest tenant; it is rolled back, and vacuumed away."""
+    results = {}
     with ExitStack() as stack:
-        superuser = stack.enter_context(psycopg.connect(database, autocommit=True))
-        values = queries.parameters(superuser, TENANTS["biggest"])
-        connections = {variant: login(database, name, stack) for variant, (_, name) in WRITERS.items()}
+        asked, superusers = {}, {}
+        for variant, (database, table, name) in writers.items():
+            superuser = stack.enter_context(psycopg.connect(database, autocommit=True))
+            values = queries.parameters(superuser, TENANTS["biggest"])
+            asked[variant] = (login(database, name, stack), table, values)
+            superusers[variant] = superuser
 
         def measured(variant: str, title: str) -> float:
-            table, _ = WRITERS[variant]
-            took = Question(connections[variant], WRITES[title].format(table=table), values).milliseconds()
+            connection, table, values = asked[variant]
+            took = Question(connection, WRITES[title].format(table=table), values).milliseconds()
             if title != "insert of 1 row":
-                superuser.execute(f"vacuum {table}")
+                superusers[variant].execute(f"vacuum {table}")
             return took
 
         for title in titles:
-            result: dict[str, Any] = {
-                "title": title,
-                "ms": interleaved({v: functools.partial(measured, v, title) for v in WRITERS}),
-            }
-            results.append(result)
-            say(f"  {title:51s} " + report.in_short(result["ms"]))
+            results[title] = interleaved({v: functools.partial(measured, v, title) for v in writers})
+            say(f"  {title:51s} " + report.in_short(results[title]))
     return results
 
 
-def try_alternatives(url: str, database: str) -> list[dict[str, Any]]:
-    """Return, for the schema as shipped and with each file of alternatives/ applied, a few reads and the revocation."""
-    results = []
+@contextmanager
+def copies(url: str, database: str, changes: Mapping[str, Iterable[str]]) -> Iterator[dict[str, str]]:
+    """Yield the connection string of a copy for each list of statements, which were executed in it."""
     name = conninfo_to_dict(database)["dbname"]
-    for path in [None, *sorted((HERE / "alternatives").glob("*.sql"))]:
-        title = path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("-- ") if path else "as shipped"
-        say(f"  {title}")
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute("drop database if exists provenance_bench_alternative")
-            connection.execute(f"create database provenance_bench_alternative template {name}")
-        changed = make_conninfo(url, dbname="provenance_bench_alternative")
+    found = {title: make_conninfo(database, dbname=f"{name}_{number}") for number, title in enumerate(changes)}
+    with psycopg.connect(url, autocommit=True) as connection:
+        for number, (title, statements) in enumerate(changes.items()):
+            connection.execute(f"drop database if exists {name}_{number}")
+            connection.execute(f"create database {name}_{number} template {name}")
+            with psycopg.connect(found[title], autocommit=True) as changed:
+                for statement in statements:
+                    changed.execute(statement)
+        yield found
+        for number in range(len(changes)):
+            connection.execute(f"drop database {name}_{number}")
+
+
+def try_alternatives(url: str, database: str) -> dict[str, Any]:
+    """Return a few reads and writes of the schema as shipped and with each file of alternatives/, all interleaved."""
+    texts = {p.stem.replace("_", " "): p.read_text(encoding="utf-8") for p in (HERE / "alternatives").glob("*.sql")}
+    about = {title: text.partition("\n")[0].removeprefix("-- ") for title, text in sorted(texts.items())}
+    rebuilt = [f"vacuum full analyze {TABLE}", f"vacuum {TABLE}"]
+    changes = {"shipped": rebuilt, **{title: [texts[title], *rebuilt] for title in about}}
+    found: dict[str, Any] = {"about": about, "ms": {}, "buffers": {}}
+    with copies(url, database, changes) as databases:
         with ExitStack() as stack:
-            superuser = stack.enter_context(psycopg.connect(changed, autocommit=True))
-            if path:
-                execute_file(superuser, path)
-            superuser.execute("vacuum full analyze core_api.company_workspace_connectors")
-            superuser.execute("vacuum core_api.company_workspace_connectors")
-            member = login(changed, "bench_member", stack)
+            superuser = stack.enter_context(psycopg.connect(database, autocommit=True))
             values = queries.parameters(superuser, TENANTS["biggest"])
-            result: dict[str, Any] = {"title": title, "ms": {}, "buffers": {}}
+            members = {title: login(copy, "bench_member", stack) for title, copy in databases.items()}
+            expert = login(database, "bench_expert", stack)
             for query in queries.QUERIES:
                 for variant in report.ALTERNATIVES.get(query.title, ()):
-                    question = Question(member, query.texts[variant], values)
-                    result["buffers"][query.title, variant] = question.once()[1]
+                    asked = {title: Question(member, query.texts[variant], values) for title, member in members.items()}
+                    if variant == "shipped":
+                        asked = {"expert": Question(expert, query.texts["expert"], values)} | asked
+                    agree(asked, query.title)
+                    key = query.title, variant
+                    found["buffers"][key] = {title: question.once()[1] for title, question in asked.items()}
                     if query.kind == "look-up":
-                        question = question.prepare()
-                    result["ms"][query.title, variant] = interleaved({"": question.milliseconds})[""]
-            size = "select pg_relation_size('core_api.company_workspace_connectors_page_index')"
-            result["page index"] = scalar(superuser, size)
-        result["writes"] = write_everything(changed, ["revocation of a connector", "insert of 1,000 rows"])
-        results.append(result)
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("drop database provenance_bench_alternative")
-    return results
+                        asked = {title: question.prepare() for title, question in asked.items()}
+                    found["ms"][key] = interleaved({title: q.milliseconds for title, q in asked.items()})
+                    say(f"  {query.title:42s} " + report.in_short(found["ms"][key]))
+        size = "select pg_relation_size('core_api.company_workspace_connectors_page_index')"
+        found["page index"] = {}
+        for title, copy in databases.items():
+            with psycopg.connect(copy) as connection:
+                found["page index"][title] = scalar(connection, size)
+        found["writes"] = write_everything(bare_and(database, databases), report.ALTERNATIVE_WRITES)
+    return found
 
 
-TABLE = "core_api.company_workspace_connectors"
 PARTS = {
     "the policy's check": f"alter policy sync_inserts_rows on {TABLE} with check (true)",
     "what the context checks": (HERE / "alternatives" / "context_in_sql.sql").read_text(encoding="utf-8"),
@@ -267,27 +285,10 @@ PARTS = {
 
 def account(url: str, database: str) -> dict[str, float]:
     """Return the milliseconds of an insert of one row: bare, shipped, without each part, and without any."""
-    name = conninfo_to_dict(database)["dbname"]
-    copies = {"shipped": [], **{f"without {part}": [part] for part in PARTS}, "without any of them": list(PARTS)}
-    with psycopg.connect(url, autocommit=True) as connection:
-        for number in range(len(copies)):
-            connection.execute(f"drop database if exists {name}_{number}")
-            connection.execute(f"create database {name}_{number} template {name}")
-        with ExitStack() as stack:
-            superuser = stack.enter_context(psycopg.connect(database))
-            values = queries.parameters(superuser, TENANTS["biggest"])
-            bare = login(database, "bench_expert", stack)
-            asked = {"bare": Question(bare, WRITES["insert of 1 row"].format(table="bench.plain"), values)}
-            for number, (title, parts) in enumerate(copies.items()):
-                copy = make_conninfo(database, dbname=f"{name}_{number}")
-                with psycopg.connect(copy, autocommit=True) as owner:
-                    for part in parts:
-                        owner.execute(PARTS[part])
-                sync = login(copy, "bench_sync", stack)
-                asked[title] = Question(sync, WRITES["insert of 1 row"].format(table=TABLE), values)
-            found = interleaved({title: question.milliseconds for title, question in asked.items()})
-        for number in range(len(copies)):
-            connection.execute(f"drop database {name}_{number}")
+    changes = {"shipped": [], **{f"without {part}": [how] for part, how in PARTS.items()}}
+    changes["without any of them"] = list(PARTS.values())
+    with copies(url, database, changes) as databases:
+        [found] = write_everything(bare_and(database, databases), ["insert of 1 row"]).values()
     return found
 
 
@@ -348,7 +349,7 @@ def main() -> None:
                 found["alternatives"] = try_alternatives(url, database)
                 found["account"] = account(url, database)
         say(f"{rows:,} rows: writing")
-        found["writes"] = write_everything(database)
+        found["writes"] = write_everything(bare_and(database, {"shipped": database}))
         clean_up(url, [f"provenance_bench_{rows}" for rows in found["sizes"]])
     report.write(found, options.output)
     say(f"written: {options.output / 'REPORT.md'}")

@@ -1,4 +1,4 @@
--- no company check: what it costs to fail closed on a mixed row
+-- what it costs to fail closed on a mixed row
 alter policy member_reads_active_rows on core_api.company_workspace_connectors
 using (
     deleted_at is null
