@@ -47,7 +47,7 @@ bench-purge: $(VENV)/.ready ## purge a table of ROWS rows while others insert an
 bench-load: $(VENV)/.ready ## let SESSIONS of TENANTS work through pgbouncer for SECONDS and write bench/LOAD.md (12 minutes)
 	PYTHONPATH=tests $(BIN)/python bench/pooled.py --seconds $(or $(SECONDS),300) --sessions $(or $(SESSIONS),200) --tenants $(or $(TENANTS),20)
 
-prove: $(VENV)/.ready ## walk the model of tenancy at random: make prove STEPS=1_000_000; SEED= and WALK= repeat a walk
+prove: $(VENV)/.ready ## walk the model of tenancy at random and write bench/PROOF.md: make prove STEPS=1_000_000; SEED= and WALK= repeat a walk
 	@PYTHONPATH=tests $(BIN)/python bench/prove.py --steps $(or $(STEPS),100_000) $(if $(SEED),--seed $(SEED)) --first-walk $(or $(WALK),0)
 
 mutants: $(VENV)/.ready ## break the source a line at a time and see which tests notice; writes bench/MUTANTS.md (an hour or two); ONLY=policies

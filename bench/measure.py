@@ -11,7 +11,7 @@ import psycopg
 
 EXPLAIN = "explain (analyze, timing off, buffers {}, format json) "
 BUDGET = 1.0  # seconds for the interleaved runs of one question, once each variant has had its least number
-RUNS = range(5, 21)
+RUNS = range(5, 201)
 
 
 @dataclass(frozen=True)

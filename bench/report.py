@@ -68,7 +68,7 @@ Indexes are as the loading left them, not rebuilt.
 - *hasura*: the shipped table, as a login of `hasura_service`, with the condition that Hasura makes of the permission in
   its metadata: nested `exists` through both parents to the workspace.
 - *naive*: two correlated `exists` with `current_setting` inline, as most people write the policy. *advised*: the same
-  with the setting in a subquery, as linters advise. One run each; all others are medians of at least five interleaved
+  with the setting in a subquery, as linters advise. One run each; all others are medians of 5 to 200 interleaved
   runs.
 
 Times are planning and execution inside the server, from EXPLAIN (ANALYZE, TIMING OFF); the transfer of the result, the

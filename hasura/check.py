@@ -108,7 +108,7 @@ def main() -> int:
     try:
         run(*compose, "up", "--detach", "--wait", "database")
         run(sys.executable, "-m", "connector_provenance.migrations.cli", "upgrade", DATABASE_URL=DATABASE)
-        run(*psql, text=(HERE / "login.sql").read_text(encoding="utf-8"))
+        run(*psql, text=(HERE / "login.sql").read_text(encoding="utf-8") + "alter role hasura password 'check';")
         for setting in ("true", "false"):
             run(*compose, "up", "--detach", "engine", INFER_FUNCTION_PERMISSIONS=setting)
             wait()

@@ -216,7 +216,8 @@ def examine(options: argparse.Namespace, config: Config, outcome: Outcome) -> No
             outcome.weigh(tried.differences(), DRIFT, "drift: tried live, the database does not do what was promised")
         else:
             whose = "; the revisions are in a host's own Alembic" if inside else ""
-            outcome.message = f"verified: the database is what the contract says{whose}"
+            where = f"at {outcome.head}; " if options.command == "status" else ""
+            outcome.message = f"{where}verified: the database is what the contract says{whose}"
             found = contract.verify(here.connection, rows=options.command == "verify")
             found = [mend.explained(here.connection, each) for each in found]
             outcome.weigh(found, DRIFT, "drift: the database is not what the contract says")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from psycopg.errors import RaiseException
+from psycopg.errors import Diagnostic, RaiseException
 
 from connector_provenance.migrations import sqlfile
 
@@ -136,12 +136,21 @@ def differences(connection: sa.Connection) -> list[Difference]:
 
 
 def verify(connection: sa.Connection, *, rows: bool) -> list[Difference]:
-    """Run ``sql/verify.sql``, as psql does, and return what it found one by one.
+    """Run ``sql/verify.sql``, as psql does, and return what it found and warned of one by one.
 
     :param rows: read every row too, for one that spans two workspaces.
     :raises sqlalchemy.exc.DBAPIError: the login may not read what is compared.
     """
-    connection.execute(sa.select(sa.func.set_config("connector_provenance.skip_rows", "off" if rows else "on", True)))
+    warnings: list[Difference] = []
+
+    def hear(notice: Diagnostic) -> None:
+        if notice.severity_nonlocalized == "WARNING":
+            warnings.append(Difference("", str(notice.message_primary), None, None, severity="warning"))
+
+    session: Any = connection.connection.driver_connection
+    session.add_notice_handler(hear)
+    settings = {"connector_provenance.skip_rows": "off" if rows else "on", "client_min_messages": "warning"}
+    connection.execute(sa.select(*(sa.func.set_config(name, value, True) for name, value in settings.items())))
     try:
         with connection.begin_nested():
             connection.execute(sqlfile.ddl("sql/verify.sql"))
@@ -153,7 +162,9 @@ def verify(connection: sa.Connection, *, rows: bool) -> list[Difference]:
             # What the checks themselves refer to, or rows: the detail says more.
             found = [Difference("", message, error.orig.diag.message_detail or "", None, error.orig.diag.message_hint)]
         return found
-    return []
+    finally:
+        session.remove_notice_handler(hear)
+    return warnings
 
 
 def plan(revisions: Iterable[str]) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import product
 from typing import Any
 
 import psycopg
@@ -16,7 +17,8 @@ from psycopg import errors
 from connector_provenance.migrations.contract import Difference, quote
 from connector_provenance.migrations.database import FailedError
 
-GROUPS = MEMBER, SYNC, _, HASURA = ("workspace_member", "connector_sync", "connector_retention", "hasura_service")
+MEMBER, SYNC, RETENTION, HASURA = "workspace_member", "connector_sync", "connector_retention", "hasura_service"
+GROUPS = (MEMBER, SYNC, RETENTION, HASURA)
 APP, JSON, JWT = SOURCES = ("app.workspace_id", "hasura.user", "request.jwt.claims")
 CONNECTORS, WORKSPACES = "core_api.workspace_connectors", "core_api.workspaces"
 PAGES, NEWEST, EACH, LOGINS = 10, 1000, 20, 10
@@ -48,7 +50,8 @@ where c.oid = any(%(tables)s::regclass[]) and (not has_table_privilege(c.oid, 's
             and exists (select from unnest(p.polroles) as r (oid) where r.oid = 0 or pg_has_role(r.oid, 'usage'))
     ), false))"""
 ACTORS = """select r.rolname as name, r.rolbypassrls, pg_has_role(session_user, r.oid, {set}) as settable,
-    b.workspace_pk, array(select g from unnest(%(groups)s::text[]) as g where pg_has_role(r.oid, g, 'usage')) as groups,
+    pg_has_role(r.oid, %(owner)s, 'usage') as owns, b.workspace_pk,
+    array(select g from unnest(%(groups)s::text[]) as g where pg_has_role(r.oid, g, 'usage')) as groups,
     exists (
         select from pg_roles as s
         where pg_has_role(r.oid, s.oid, {set}) and pg_has_role(s.oid, 'workspace_tenant', {usage})
@@ -61,6 +64,7 @@ HELD = """select row_security_active(c.oid) as held, concat_ws(', ',
     case when not c.relrowsecurity then 'row-level security is disabled' end,
     case when not c.relforcerowsecurity and pg_has_role(c.relowner, 'usage') then 'it is not forced on the owner' end)
 from pg_class as c where c.oid = %(table)s::regclass"""
+CREATED = "select name from tenancy.managed_objects where kind = 'table' and created and name = any(%(tables)s::text[])"
 POLICIES = """select coalesce(string_agg(p.polname, ', ' order by p.polname), 'none') from pg_policy as p
 where p.polrelid = %(table)s::regclass and p.polpermissive and p.polcmd in (%(letter)s, '*')
     and exists (select from unnest(p.polroles) as r (oid) where r.oid = 0 or pg_has_role(%(role)s, r.oid, 'usage'))"""
@@ -85,6 +89,16 @@ begin
                 found := found || jsonb_build_object('state', sqlstate, 'message', sqlerrm);
         end;
     end loop;
+    begin
+        update {table} set workspace_connector_pk = (array[{connectors}])[1] where pk = {row};
+        get diagnostics n = row_count;
+        if n > 0 then
+            raise exception using errcode = 'LIVE0', message = 'it becomes one';
+        end if;
+    exception
+        when others then
+            found := found || jsonb_build_object('state', sqlstate, 'message', sqlerrm);
+    end;
     {off};
     insert into {table} (pk, {record}, workspace_connector_pk, direction)
     select -2147483649 + i, (array[{records}])[i], (array[{connectors}])[3 - i], 'input'
@@ -163,6 +177,8 @@ class Actor:
     groups: frozenset[str]
     settable: bool
     bypassrls: bool
+    owns: bool
+    """Whether it has the rights of the junction's owner."""
     login: bool
     """Whether its own session is tried, in which a binding counts; else what it may as the current role."""
     tenant: bool
@@ -273,6 +289,16 @@ class Trials:
             with suppress(sa.exc.DBAPIError):  # the session is gone, which is raised already
                 nested.rollback()
 
+    def one(self, text: str, actor: Actor, **parameters: Any) -> Any:
+        """Return the one row of an answer.
+
+        :raises BrokenError: the actor may not even ask.
+        """
+        answer = self.ask(text, actor, **parameters)
+        if answer.state:
+            raise BrokenError(WRONG, answer.message)
+        return answer.rows[0]
+
     # What is looked at
 
     def read(self, source: str, **parameters: Any) -> list[Row]:
@@ -333,12 +359,12 @@ class Trials:
     def actors(self, names: list[str] | None) -> list[Actor]:
         """Return the roles of these names, or logins that use a group, those with BYPASSRLS first."""
         found = []
-        for name, bypassrls, settable, bound, groups, tenant in self.ask(
-            ACTORS.format(**self.options), names=names, groups=list(GROUPS)
+        for name, bypassrls, settable, owns, bound, groups, tenant in self.ask(
+            ACTORS.format(**self.options), names=names, groups=list(GROUPS), owner=self.owner
         ).rows:
             held = frozenset({name} if name in GROUPS else groups)
             own = names is None and self.superuser
-            found.append(Actor(name, held, settable, bypassrls, own, tenant, bound))
+            found.append(Actor(name, held, settable, bypassrls, owns, own, tenant, bound))
         return found
 
     def two(self) -> tuple[Workspace, Workspace]:
@@ -367,7 +393,7 @@ class Trials:
         free = HASURA in actor.groups and actor.name not in (HASURA, self.owner)  # it reads everything anyway
         if not free and actor.bypassrls:
             raise BrokenError(LEAK, "no policy holds it: the role has BYPASSRLS")
-        held, why = self.ask(HELD, actor, table=self.table).rows[0]
+        held, why = self.one(HELD, actor, table=self.table)
         if not (free or held):
             raise BrokenError(LEAK, f"no policy holds it: {why}")
         return "row_security_active()"
@@ -432,6 +458,40 @@ class Trials:
                 raise BrokenError(LEAK, f"{told} instead of error {state} for {' and '.join(named)}")
         return f"{len(tries)} combinations"
 
+    def parents(self, actor: Actor) -> str:
+        """Of the parents that this package made, it sees its own workspace's alone."""
+        self.need_workspaces()
+        created = self.ask(CREATED, tables=[self.parent, CONNECTORS, WORKSPACES]).rows
+        for each, (table,) in product(self.workspaces, created):
+            own = actor.bound if actor.confined else each.pk
+            column = "pk" if table == WORKSPACES else "workspace_pk"
+            others = f"select exists (select from {table} where {column} is distinct from %(own)s)"
+            answer = self.ask(others, actor, {APP: each.id}, own=own)
+            if answer.state not in ("", "42501"):
+                raise BrokenError(WRONG, answer.message)
+            if answer.rows and answer.rows[0][0]:
+                raise BrokenError(LEAK, f"in workspace {own} sees rows of others in {table}")
+        return f"{len(created)} tables"
+
+    def functions(self, actor: Actor) -> str:
+        """What Hasura gets of a workspace from functions, into which its permissions do not reach, is of it alone."""
+        self.need_workspaces()
+        asked = {
+            f"workspace_{self.name}": "select d ->> 'id' from json_array_elements({}(jsonb_populate_record("
+            "null::core_api.workspaces, jsonb_build_object('workspace_id', %(id)s::text))) -> 'data') as d",
+            f"{self.name}_session_page": "select j.id::text"
+            " from {}(json_build_object('x-hasura-workspace-id', %(id)s::text)) as j",
+        }
+        for each, (name, query) in product(self.workspaces, asked.items()):
+            answer = self.ask(query.format(f"core_api.{name}"), actor, id=each.id)
+            if answer.state or (each.row and not answer.rows):
+                raise BrokenError(WRONG, f"{name} of workspace {each.pk}: {answer.message or 'no row'}")
+            ids = [id_ for (id_,) in answer.rows]
+            for row in self.read(f"select * from {self.table} where id = any(%(ids)s::uuid[])", ids=ids):
+                if not row.active or row.workspaces != (each.pk, each.pk):
+                    raise BrokenError(LEAK, f"{name} of workspace {each.pk} shows {row}")
+        return f"{len(asked)} functions"
+
     def plan(self, actor: Actor) -> str:
         """The rows of its workspace are reached through the page index."""
         named = {APP: self.workspaces[0].id if self.workspaces else self.unknown}
@@ -450,13 +510,12 @@ class Trials:
     # Writing
 
     def columns(self, actor: Actor) -> str:
-        """It writes no column but those that it was granted, and neither deletes nor truncates."""
+        """It writes no column but those that it was granted, and neither deletes nor truncates; retention purges."""
         kinds = {"pk": "int", "id": "uuid", self.record: "int", "workspace_connector_pk": "int"}
         kinds |= {"direction": "core_api.direction_enum"}
         kinds |= dict.fromkeys(("created_at", "updated_at", "deleted_at"), "timestamptz")
-        owns = actor.name == self.owner
         tries, may = {"delete": f"delete from {self.table} where false"}, set()
-        for column, kind in {} if owns else kinds.items():
+        for column, kind in {} if actor.owns else kinds.items():
             tries[f"update {column}"] = f"update {self.table} set {column} = null where false"
             tries[f"insert {column}"] = f"insert into {self.table} ({column}) select null::{kind} where false"
         if SYNC in actor.groups:
@@ -465,9 +524,12 @@ class Trials:
             state = self.ask(text, actor).state
             if state not in ("", "42501") or bool(state) == (what in may):
                 raise BrokenError(*((WRONG, f"may not {what}: {state}") if state else (LEAK, f"may {what}")))
-        if self.ask("select has_table_privilege(%(table)s, 'truncate')", actor, table=self.table).rows[0][0]:
+        if self.one("select has_table_privilege(%(table)s, 'truncate')", actor, table=self.table)[0]:
             raise BrokenError(LEAK, "may truncate")
-        return f"{len(tries) + 1} privileges"
+        answer = self.ask(f"select core_api.purge_{self.name}('-infinity')", actor)  # nothing was deleted before
+        if bool(answer.state) == (RETENTION in actor.groups):
+            raise BrokenError(*((WRONG, f"may not purge: {answer.message}") if answer.state else (LEAK, "may purge")))
+        return f"{len(tries) + 2} privileges"
 
     def mixes(self, actor: Actor) -> str:
         """A policy refuses what it writes for another workspace or for two at once."""
@@ -509,6 +571,7 @@ class Trials:
             record=self.record,
             records=f"{here.record}, {there.record}",
             connectors=f"{here.connector}, {there.connector}",
+            row=there.row.pk if there.row else "null",
             off=replica.format("replica") if superuser else f"alter table {self.table} disable trigger user",
             on=replica.format("origin") if superuser else "null",
             actors=", ".join(map(quote, readers)),
@@ -531,13 +594,13 @@ class Trials:
         return [each for each in self.spanning if each.get("role", "") == role]
 
     def guard(self) -> str:
-        """A mixed row is refused whoever inserts it."""
+        """A mixed row is refused whoever inserts it, and a row that would become one."""
         for each in self.spanned():
             if each["state"] == "LIVE0":
                 raise BrokenError(LEAK, f"no guard refuses a mixed row: {each['message']}")
             if each["state"] != "23514":
                 raise NotTriedError(each["message"], code=3 if each["state"] in ("55P03", "40001", "40P01") else 4)
-        return "2 inserts without a policy"
+        return "2 inserts, 1 update, without a policy"
 
     def unread(self, actor: Actor) -> str:
         """A mixed row, were there one, is shown to nobody."""
@@ -557,7 +620,7 @@ class Trials:
             answer = self.ask(f"update {parent} set workspace_pk = {to} where pk = {pk}")
             if answer.count > 0:
                 raise BrokenError(LEAK, f"a row of {parent} moves away from its provenance rows")
-            if answer.state not in ("23514", "25000"):  # 25000: only a READ COMMITTED transaction may move one at all
+            if answer.state != "23514":
                 why = answer.message or f"no row of {parent} can be moved"
                 raise NotTriedError(why, "run it as the owner of that table", 4)
         return "a move of each parent"
@@ -571,17 +634,18 @@ class Trials:
 
     # All of it
 
+    def tried(self, check: str, role: str, run: Callable[[], str]) -> Finding:
+        """Try one rule."""
+        try:
+            return Finding(self.table, check, role, run(), OK)
+        except BrokenError as error:
+            return Finding(self.table, check, role, "", *error.args)
+        except NotTriedError as error:
+            return Finding(self.table, check, role, "", NOT_TRIED, str(error), error.remedy, error.code)
+
     def findings(self) -> Iterator[Finding]:
-        """Try everything."""
-
-        def tried(check: str, role: str, run: Callable[[], str]) -> Finding:
-            try:
-                return Finding(self.table, check, role, run(), OK)
-            except BrokenError as error:
-                return Finding(self.table, check, role, "", *error.args)
-            except NotTriedError as error:
-                return Finding(self.table, check, role, "", NOT_TRIED, str(error), error.remedy, error.code)
-
+        """Try everything, but whether a parent moves."""
+        tried = self.tried
         logins = [each for each in self.actors(None) if each.name != self.owner]
         for actor in (*self.roles, *(each for each in logins[:LOGINS] if each.settable or each.bypassrls)):
             yield tried("row security", actor.name, partial(self.held, actor))
@@ -591,12 +655,16 @@ class Trials:
             yield tried("no workspace", actor.name, partial(self.nowhere, actor))
             if actor.groups & {MEMBER, SYNC} and HASURA not in actor.groups:
                 yield tried("contradictions", actor.name, partial(self.contradiction, actor))
+                if not actor.owns:
+                    yield tried("others' parents", actor.name, partial(self.parents, actor))
+            if HASURA in actor.groups:
+                yield tried("functions", actor.name, partial(self.functions, actor))
             yield tried("privileges", actor.name, partial(self.columns, actor))
             yield tried("others' rows", actor.name, partial(self.mixes, actor))
             if actor.name in (MEMBER, SYNC):
                 yield tried("mixed rows shown", actor.name, partial(self.unread, actor))
                 yield tried("page index", actor.name, partial(self.plan, actor))
-        for check, run in (("mixed rows stored", self.stored), ("guard", self.guard), ("parents", self.moves)):
+        for check, run in (("mixed rows stored", self.stored), ("guard", self.guard)):
             yield tried(check, "everybody", run)
         beyond = [each.name for each in logins[:LOGINS] if not each.settable] + [each.name for each in logins[LOGINS:]]
         if beyond:
@@ -661,11 +729,11 @@ def table(sampled: dict[str, dict[str, int]], findings: list[dict[str, Any]]) ->
 def verify(connection: sa.Connection, seed: int) -> Report:
     """Try every rule, on what a seed chooses of each junction, and leave nothing.
 
-    :param connection: to a migrated database; its transaction is rolled back, before and after.
+    :param connection: to a migrated database; its transactions are rolled back, before and after.
     :raises FailedError: the login is a tenant's own, or there is nothing to try.
     :raises sqlalchemy.exc.DBAPIError: it may not read the tables of schema tenancy.
     """
-    report = Report()
+    report, everything = Report(), list[Trials]()
     connection.rollback()
     try:
         # All statements see the same rows, and no plan made for one role is kept for another.
@@ -679,9 +747,14 @@ def verify(connection: sa.Connection, seed: int) -> Report:
             told = {"workspaces": len(trials.workspaces), "rows": len(rows), "soft_deleted_rows": deleted}
             report.sampled[trials.table] = told
             report.findings += trials.findings()
+            everything.append(trials)
         for (name,) in connection.exec_driver_sql(UNKNOWN, {"known": [*report.sampled]}):
             why = "it is not there, or has no foreign keys that say which its parents are"
             report.findings.append(Finding(name, "every check", "everybody", "", NOT_TRIED, why, code=4))
+        connection.rollback()
+        connection.exec_driver_sql("set transaction isolation level read committed")  # in others no parent moves at all
+        connection.exec_driver_sql(SESSION)
+        report.findings += [each.tried("parents", "everybody", each.moves) for each in everything]
     finally:
         connection.rollback()
     if not report.findings:

@@ -31,6 +31,9 @@ insert into core_api.company_workspace_connectors (company_pk, workspace_connect
 ACME has three active rows, two of them the same fact, and a deleted one; GLOBEX has two and a deleted one.
 """
 
+FLOOR = {15: 150020, 16: 160016, 17: 170012, 18: 180007}
+"""The oldest server of each version that `verify` does not warn of: SECURITY.md."""
+
 EVERY = bool(os.environ.get("FULL"))
 """Whether everything is tried, as in .ci/run."""
 

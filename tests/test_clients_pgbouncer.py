@@ -64,3 +64,13 @@ def test_a_sessions_workspace_reaches_the_next_client_unless_it_is_reset(through
     careless, next_client = through(), through()
     name_workspace(careless, ACME, for_the_transaction=False)
     assert scalar(next_client, COUNT) == (0 if resets else 3)
+
+
+def test_with_the_reset_a_prepared_statement_is_gone_with_its_transaction(through: Through, resets: bool) -> None:
+    one = through()
+    one.execute("prepare asked as select 1")
+    if resets:
+        with pytest.raises(psycopg.errors.InvalidSqlStatementName):
+            one.execute("execute asked")
+    else:
+        assert scalar(one, "execute asked") == 1

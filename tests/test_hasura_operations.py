@@ -197,8 +197,8 @@ def test_the_containers_use_the_login_of_the_guide() -> None:
     login = (HERE / "login.sql").read_text(encoding="utf-8")
     for name, database in (("DATABASE_URL", "postgres"), ("METADATA_DATABASE_URL", "hasura_metadata")):
         url = settings[f"HASURA_GRAPHQL_{name}"]
-        assert url == f"postgresql://hasura:choose%20one@database/{database}"
-    assert "create role hasura login password 'choose one';" in login
+        assert url == f"postgresql://hasura:check@database/{database}"
+    assert "create role hasura login;" in login
     assert "create database hasura_metadata " in login
     assert check.DATABASE.endswith("@127.0.0.1:54318/postgres")
     assert services["database"]["ports"] == ["127.0.0.1:54318:5432"]

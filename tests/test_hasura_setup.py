@@ -10,7 +10,7 @@ import pytest
 from helpers import ACME, Connect, scalar
 from psycopg import errors
 from psycopg.conninfo import make_conninfo
-from servers import DEPLOYER, Server, give_to_deployer, psql
+from servers import DEPLOYER, PASSWORD, Server, give_to_deployer, psql
 
 from connector_provenance.hasura.model import HERE
 
@@ -62,13 +62,15 @@ def run(server: Server, clone: psycopg.Connection) -> Iterator[Callable[[str], N
 
 
 def conninfo(server: Server, dbname: str) -> str:
-    return make_conninfo(server.conninfo(dbname), user="hasura", password="choose one")  # noqa: S106
+    return make_conninfo(server.conninfo(dbname), user="hasura", password=PASSWORD)
 
 
 @pytest.fixture
 def as_hasura(run: Callable[[str], None], server: Server, clone: psycopg.Connection) -> Iterator[psycopg.Connection]:
     """A session of the login that login.sql makes, which commits what it does."""
     run("login.sql")
+    clone.execute(f"alter role hasura password '{PASSWORD}'")
+    clone.commit()
     with psycopg.connect(conninfo(server, clone.info.dbname), autocommit=True) as connection:
         yield connection
 

@@ -122,6 +122,39 @@ LEAKS = {
         "alter table core_api.companies disable trigger companies_refuse_workspace_move",
         "parents", ["everybody"], "a row of core_api.companies moves away",
     ),
+    "the guard against a row that becomes mixed disabled": (
+        f"alter table {TABLE} disable trigger company_workspace_connectors_refuse_mixed_update",
+        "guard", ["everybody"], "no guard refuses a mixed row: it becomes one",
+    ),
+    "a guard of companies that looks at no row": (
+        "create or replace function tenancy.refuse_company_move() returns trigger language plpgsql security definer"
+        " as $$begin if current_setting('transaction_isolation') <> 'read committed' then raise 'only there'"
+        " using errcode = '25000'; end if; return null; end$$",
+        "parents", ["everybody"], "a row of core_api.companies moves away",
+    ),
+    "every company for members": (
+        "create policy everything on core_api.companies for select to workspace_member using (true)",
+        "others' parents", ["workspace_member", "member_login"], "sees rows of others in core_api.companies",
+    ),
+    "every workspace for the sync role": (
+        "create policy everything on core_api.workspaces for select to connector_sync using (true)",
+        "others' parents", ["connector_sync"], "sees rows of others in core_api.workspaces",
+    ),
+    "a document of every workspace": (
+        "create or replace function core_api.workspace_company_workspace_connectors("
+        "    workspace core_api.workspaces, page_limit integer default null, after_id uuid default null,"
+        "    direction core_api.direction_enum default null, company_id uuid default null,"
+        "    workspace_connector_id uuid default null, created_from timestamptz default null,"
+        "    created_before timestamptz default null"
+        ") returns json language sql stable"
+        f" return (select json_build_object('data', json_agg(json_build_object('id', j.id))) from {TABLE} as j)",
+        "functions", ["hasura_service"], "workspace_company_workspace_connectors of workspace",
+    ),
+    "the sync role may purge": (
+        "grant execute on function core_api.purge_company_workspace_connectors, tenancy.company_purge"
+        " to connector_sync",
+        "privileges", ["connector_sync"], "may purge",
+    ),
     "without a workspace the first one": (
         context(f"select coalesce(({NAMED}), 1)"),
         "no workspace", ["workspace_member", "connector_sync"], "without a workspace sees",
@@ -236,7 +269,8 @@ def test_a_database_that_keeps_its_promises_is_silent(
         assert told["sampled"] == {TABLE: {"workspaces": 2, "rows": 7, "soft_deleted_rows": 2}}
         tried = {(each["check"], each["role"]) for each in told["findings"] if each["result"] == live.OK}
         assert {("visible rows", role) for role in (*live.GROUPS, DEPLOYER)} <= tried
-        assert {("guard", "everybody"), ("mixed rows shown", "workspace_member")} <= tried
+        assert {("guard", "everybody"), ("parents", "everybody"), ("mixed rows shown", "workspace_member")} <= tried
+        assert {("functions", "hasura_service"), ("others' parents", "workspace_member")} <= tried
         assert (("visible rows", "bound_login") in tried) == (user == server.user)
 
 
@@ -301,7 +335,7 @@ def untried(found: Result) -> dict[str, set[str]]:
 
 def test_an_owner_outside_the_groups_is_told_what_it_needs(attempt: Try) -> None:
     found = attempt("--json", user=DEPLOYER)
-    assert found.code == cli.FAILED
+    assert (found.code, found.broken()) == (cli.FAILED, [])
     assert {"visible rows", "others' rows", "guard"} < untried(found).keys()
     warnings = " ".join(found.outcome["warnings"])
     for group in live.GROUPS:
@@ -318,7 +352,7 @@ def test_one_group_that_is_missing_is_named_and_the_rest_is_tried(
     with psycopg.connect(server.conninfo(clone.info.dbname, DEPLOYER), autocommit=True) as owner:
         owner.execute("revoke connector_retention from current_user")
     found = attempt("--json", user=administrator)
-    assert found.code == cli.FAILED
+    assert (found.code, found.broken()) == (cli.FAILED, [])
     assert set().union(*untried(found).values()) == {"connector_retention"}
 
 
@@ -369,7 +403,7 @@ def test_where_nothing_can_be_written_only_reads_are_tried(
 ) -> None:
     url = server.url(clone.info.dbname, server.user) + "&options=-cdefault_transaction_read_only%3Don"
     found = attempt("--json", url=url)
-    assert found.code == cli.FAILED
+    assert (found.code, found.broken()) == (cli.FAILED, [])
     assert not {"visible rows", "contradictions", "page index"} & untried(found).keys()
     assert "cannot execute UPDATE in a read-only transaction" in " ".join(found.outcome["warnings"])
 
@@ -380,7 +414,7 @@ def test_without_a_second_workspace_there_is_nothing_to_mix(attempt: Try, clone:
         clone.execute(f"delete from core_api.{table} where {'pk' if table == 'workspaces' else 'workspace_pk'} = 2")
     clone.commit()
     found = attempt("--json")
-    assert (found.code, untried(found)) == (cli.DONE, {})
+    assert (found.code, untried(found), found.broken()) == (cli.DONE, {}, [])
     assert "no two of the sampled workspaces have both parents" in " ".join(found.outcome["warnings"])
 
 
@@ -389,7 +423,7 @@ def test_a_database_without_tenants_tries_what_needs_none(
 ) -> None:
     upgrade(server, empty.info.dbname)
     found = attempt("--json", "--debug", url=server.url(empty.info.dbname, server.user))
-    assert (found.code, untried(found)) == (cli.DONE, {})
+    assert (found.code, untried(found), found.broken()) == (cli.DONE, {}, [])
     results = {each["check"]: each["result"] for each in found.outcome["answer"]["live"]["findings"]}
     assert results["privileges"] == results["no workspace"] == live.OK
     assert results["visible rows"] == results["guard"] == live.NOT_TRIED

@@ -1,4 +1,4 @@
-"""docs/row-level-security.md: its statements are run as printed, on rows, and each of its rules is broken once."""
+"""docs/row-level-security.md: its statements are run as printed, and what keeps tenants apart is broken once."""
 
 import re
 from collections.abc import Iterator
@@ -90,6 +90,18 @@ def test_without_one_of_its_rules_it_shows_more_or_nothing(
     else:
         with pytest.raises(found or errors.InsufficientPrivilege):
             seen(recipe, 1)
+
+
+def test_the_tables_owner_sees_no_row_while_it_is_forced(recipe: psycopg.Connection) -> None:
+    recipe.execute("create role app_owner; grant usage on schema app to app_owner")
+    try:
+        recipe.execute("alter table app.document_labels owner to app_owner")
+        for change, rows in (("force", 0), ("no force", 10000)):
+            recipe.execute(f"alter table app.document_labels {change} row level security; set role app_owner")
+            assert scalar(recipe, COUNT) == rows
+            recipe.execute("reset role")
+    finally:
+        recipe.execute("reassign owned by app_owner to current_user; drop owned by app_owner; drop role app_owner")
 
 
 def test_the_index_is_entered_with_the_tenants_array_and_naively_it_is_not(recipe: psycopg.Connection) -> None:

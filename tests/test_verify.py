@@ -1,13 +1,14 @@
 """What verify proves: it is silent about a database as migrated, and names whatever was changed in it since."""
 
 import io
+import re
 import subprocess
 
 import psycopg
 import pytest
 from alembic import command
 from deployer import alembic_config, engine, upgrade
-from helpers import Connect, check_generated, scalar, some
+from helpers import FLOOR, Connect, check_generated, scalar, some
 from hosts import ADOPTED
 from hosts import TABLE as ROWS
 from psycopg import errors, sql
@@ -973,6 +974,18 @@ def test_what_leaves_the_database_is_said_and_fails_nothing(as_superuser: psycop
     assert not any("parents" in line or "asleep" in line for line in said)
     assert "WARNING: publication changes carries rows of company_workspace_connectors to its subscribers" in said
     assert "WARNING: event trigger watch runs public.watch as whoever changes the schema" in said
+
+
+def test_what_is_worth_knowing_is_a_warning_of_the_command(server: Server, clone: psycopg.Connection) -> None:
+    clone.execute(f"create publication changes for table {ROWS}")
+    clone.commit()
+    with engine(server, clone.info.dbname).connect() as connection:
+        found = contract.verify(connection, rows=False)
+    assert {each.severity for each in found} == {"warning"}
+    said = [each.text() for each in found]
+    assert "publication changes carries rows of company_workspace_connectors to its subscribers" in said
+    below = any(re.match("server .* is below 15.20", line) for line in said)
+    assert below == (clone.info.server_version < FLOOR[clone.info.server_version // 10000])
 
 
 def test_several_differences_are_all_listed_the_most_fundamental_first(as_superuser: psycopg.Connection) -> None:

@@ -156,13 +156,14 @@ class Walk:
         for connection in (self.superuser, *(session.connection for session in self.sessions)):
             connection.close()
 
-    def steps(self, seed: str, count: int) -> Iterator[int]:
-        """Take so many steps of the walk that a seed stands for, and yield the number of each."""
+    def steps(self, seed: str, count: int) -> Iterator[str]:
+        """Take so many steps of the walk that a seed stands for, and yield the name of each."""
         random = Random(seed)  # noqa: S311
         weights = [weight for weight, _ in OPERATIONS.values()]
-        for number in range(1, count + 1):
-            self.step(random.choices(list(OPERATIONS), weights)[0], random)
-            yield number
+        for _ in range(count):
+            [name] = random.choices(list(OPERATIONS), weights)
+            self.step(name, random)
+            yield name
 
     def step(self, name: str, random: Random) -> None:
         """Take one step."""

@@ -38,7 +38,11 @@ cross join
     lateral (
         values
         (r.rolsuper and g.is_group, 'a superuser, whom no policy holds'),
-        (r.rolbypassrls and not r.rolsuper and g.is_group, 'with BYPASSRLS, which no policy holds'),
+        (
+            r.rolbypassrls and not r.rolsuper and g.is_group
+            and pg_has_role(r.oid, g.oid, case when current_setting('server_version_num')::integer < 160000 then 'member' else 'usage, set' end),
+            'with BYPASSRLS, which no policy holds'
+        ),
         (
             g.rolname in ('hasura_service', 'connector_retention') and not r.rolsuper
             and pg_has_role(r.oid, 'workspace_tenant', 'usage'),
