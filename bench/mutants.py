@@ -131,6 +131,8 @@ REASONS = {
     "0001_roles.up.sql: (kind|name) text not null|0004.*: role regrole not null": "the primary key says the same",
     "0008.*updated_at, deleted_at\\), -> select,": "the definer may read the one column more, and nobody logs in as it",
     r"0006.*: id uuid not null": "0007 makes it not null",
+    r"time\.sleep\(POLL\)": "it asks more often",
+    "pg_advisory_unlock": "the session ends in the same moment",
     "flush=True": "standard error is written line by line anyway",
     "strict=True": "the lists are as long as each other",
     "0007.*batch % 20": "a notice more or less, while ids are given",

@@ -157,10 +157,11 @@ def test_whoever_waits_for_a_table_is_told_for_whom_while_it_waits(
 def test_whoever_waits_for_another_deployer_is_told_for_whom_while_it_waits(
     server: Server, empty: psycopg.Connection, url: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = []
+    told, idle = [], "select count(*) from pg_stat_activity where usename = %s and state = 'idle in transaction'"
 
     def hear(_: Run, text: str) -> None:
         told.append(text)
+        assert scalar(empty, idle, DEPLOYER) == 0, "a role's timeout for that would end it"
         empty.execute("select pg_advisory_unlock(%s)", (ADVISORY_LOCK,))
 
     monkeypatch.setattr(Run, "say", hear)
