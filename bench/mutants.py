@@ -61,7 +61,8 @@ TESTS = {
     "sql/functions/stamp": "timestamps owner_and_public",
     "sql/functions/company.*(page_keys|resource|retrieve)": "page api member no_oracle plans"
     " owner_and_public hasura_service shadowing",
-    "sql/functions/(created|hand_|manage|revoke_all|take_)": f"owner_and_public {DEFAULTS} adoption roles",
+    "sql/functions/(created|drop_|hand_|manage|revoke_all|take_)": f"owner_and_public {DEFAULTS} adoption roles"
+    " command_line",
     "sql/checks/[0-9]": "verify",
     "sql/checks/verify": "verify",
     "migrations/cli.py": "command_line migrations live",

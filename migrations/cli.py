@@ -174,6 +174,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         raise UsageError("downgrade needs REV: a revision, or base")
     if revision is not None and (name in ("status", "verify") or options.roles):
         raise UsageError(f"{name} takes no REV here")
+    if name == "plan" and revision == "base":
+        raise UsageError("plan takes a revision that an upgrade leads to")
     options.revision = "head" if revision is None else revision
     if not re.fullmatch(r"[\w.+@-]+(:[\w.+@-]+)?" if name == "sql" else r"[\w.+@-]+", options.revision, re.ASCII):
         raise UsageError("REV is not a revision" + (" or FROM:TO" if name == "sql" else ""))

@@ -45,8 +45,13 @@ class Difference:
     def text(self) -> str:
         """Return the difference in one line, in the words of ``sql/verify.sql``."""
         if not self.section:
-            return f"{self.object}: {self.found}" if self.found else self.object
-        return f"{self.object}: found {self.found or 'none'}; the contract says {self.wanted or 'none'}"
+            return one_line(f"{self.object}: {self.found}" if self.found else self.object)
+        return one_line(f"{self.object}: found {self.found or 'none'}; the contract says {self.wanted or 'none'}")
+
+
+def one_line(text: str) -> str:
+    """Return a text without its line ends: what follows one in an object's name would be no comment any more."""
+    return re.sub(r"[\r\n]+", " ", text)
 
 
 def quote(text: str) -> str:

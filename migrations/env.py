@@ -136,7 +136,8 @@ def run_online() -> None:
                 connection.commit()
                 return
             steps = list(here.opts["fn"](heads, here))
-            inside = steps and steps[0].info.is_migration and not heads and connection.exec_driver_sql(INSIDE).scalar()
+            asked = not steps or steps[0].info.is_migration  # none: a downgrade
+            inside = asked and not heads and connection.exec_driver_sql(INSIDE).scalar()
             if inside and not here.get_current_heads():  # asked again: another deployer may have begun meanwhile
                 raise RefusedError("a host's own Alembic has these revisions here; nothing was changed: use that")
             if steps or here.purge:
@@ -192,6 +193,8 @@ def migrate(run: Run, connection: sa.Connection, other: sa.Connection, steps_of:
     while True:
         configure(connection=connection, fn=lambda *_: work(run, steps))
         connection.execute(sqlfile.ddl("sql/0000_session.up.sql"))
+        keep = "off" if may_drop else "on"  # rows that come after they were counted
+        connection.execute(sa.select(sa.func.set_config("connector_provenance.keep_rows", keep, False)))
         connection.commit()
         with Watch(other, run, pid=pid_of(connection)) as watch:
             watch.waited = waited
@@ -267,7 +270,7 @@ def refuse_rows(connection: sa.Connection, steps: Sequence[Any]) -> None:
         for step in steps
         if step.info.is_migration and not step.info.is_upgrade
     ]
-    dropped = re.findall(r"\bdrop table (core_api\.\w+|tenancy\.role_bindings)", "\n".join(scripts))
+    dropped = re.findall(r"call tenancy\.drop_table\('(.*)'\)", "\n".join(scripts))
     found = []
     for table, forced in connection.execute(DROPPED, {"tables": dropped}).all() if dropped else ():
         if forced:  # its owner sees no rows otherwise; rolled back in a moment

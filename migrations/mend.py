@@ -2,16 +2,18 @@
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import sqlalchemy as sa
 
 from connector_provenance.migrations import sqlfile
-from connector_provenance.migrations.contract import Difference, differences, facts
+from connector_provenance.migrations.contract import Difference, differences, facts, one_line
 
 DEFINERS = re.compile(r"^\('\w+', '(function|view) (tenancy\.[^']*)', '[^\n]*owner tenancy_definer", re.M)
 """What the contract has tenancy_definer own, functions with their signature."""
+NAME = re.compile(r'the deployer|"(?:[^"]|"")*"|[^\s"]+')
+"""A role as the checks print it: quoted where it has to be, and then with whatever in it."""
 
 
 def statements(connection: sa.Connection) -> str:
@@ -44,7 +46,7 @@ def statements(connection: sa.Connection) -> str:
             lines.append(f"\nset local role {deployer};")
             lines += [f"call tenancy.take_back({', '.join(owned)});"] if owned else []
         lines.append(f"\n-- {difference.text()}")
-        lines += [line.replace("the deployer", str(deployer)) for line in mend(difference)]
+        lines += [line.replace("the deployer", str(deployer)) for line in safe(mend(difference))]
     if owned:
         lines.append(f"\ncall tenancy.hand_to_definer({', '.join(owned)});")
     return "\n".join([*lines, "commit;", ""])
@@ -82,6 +84,11 @@ def _collateral(found: list[Difference]) -> list[Difference]:
     return lost
 
 
+def safe(lines: Iterable[str]) -> Iterator[str]:
+    """Keep comments what they are, whatever is in the names of others' objects."""
+    return (one_line(line) if line.lstrip().startswith("--") else line for line in lines)
+
+
 def mend(difference: Difference) -> Iterator[str]:
     """Yield the statements that mend one difference, or a comment that says why none can."""
     kind, _, name = difference.object.partition(" ")
@@ -116,7 +123,7 @@ def mend(difference: Difference) -> Iterator[str]:
             elif wanted and not found:
                 yield f"{difference.object};"
             else:
-                yield re.sub(r"^grant (.*) to (.+)$", r"revoke \1 from \2;", difference.object)
+                yield re.sub(r"^grant (.*) to (.+)$", r"revoke \1 from \2;", difference.object, flags=re.DOTALL)
                 if wanted:
                     yield f"{difference.object};"
         case "comment", _:
@@ -135,19 +142,19 @@ def mend(difference: Difference) -> Iterator[str]:
             attributes = "nologin nosuperuser nobypassrls nocreaterole nocreatedb noreplication"
             yield f"alter role {name} {attributes}; -- as a role administrator; what only a superuser may, as one"
         case "role", _:
-            member, _, group = name.partition(" in ")
-            yield f"revoke {group} from {member};"
+            member = NAME.findall(name)[0]
+            yield f"revoke {name.removeprefix(f'{member} in ')} from {member};"
         case "right", _ if name.startswith("of the deployer"):
             yield "-- as a superuser, or who administers the role:"
             yield "grant tenancy_definer to the deployer with admin true, inherit false, set false;"
         case "right", _:
-            yield f"revoke tenancy_definer from {name.split()[2]};"
+            yield f"revoke tenancy_definer from {NAME.findall(name.removeprefix('of role '))[0]};"
         case "binding", _ if found == "no such role":
             yield f"delete from tenancy.role_bindings where role = {name.split()[1]};"  # noqa: S608
         case "setting", _:
-            setting, _, of = name.partition(" of ")
+            setting, _, of = name.removesuffix(" of the server").partition(" of ")
             yield (
-                f"alter {of.replace(' of database ', ' in database ')} reset {setting};"
+                f'alter {of.replace(" of database ", " in database ")} reset "{setting}";'
                 if of
                 else (f"-- reset {setting} where it is set for all")
             )

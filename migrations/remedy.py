@@ -47,7 +47,7 @@ def add(connection: sa.Connection, differences: Sequence[Difference]) -> list[Di
     # A key that is there under another name is renamed, so it is not missing.
     renamed = (each.found is None and (each.object.partition(" on ")[2], each.wanted) in found for each in differences)
     return [
-        replace(each, mend="\n".join(_lines(each, there)) or None)
+        replace(each, mend="\n".join(mend.safe(_lines(each, there))) or None)
         for each, skip in zip(differences, renamed, strict=True)
         if not skip
     ]

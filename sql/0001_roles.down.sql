@@ -1,6 +1,7 @@
 -- 0001 down: drops the roles this package created, except those still used by a login or a database.
 -- locks: ACCESS EXCLUSIVE on tenancy.managed_objects
 
+drop procedure tenancy.drop_table;
 drop procedure tenancy.take_back;
 drop procedure tenancy.hand_to_definer;
 drop procedure tenancy.revoke_all;

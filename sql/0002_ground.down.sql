@@ -13,10 +13,10 @@ begin
         drop type core_api.direction_enum;
     end if;
     if tenancy.created('table', 'core_api.workspace_connectors') then
-        drop table core_api.workspace_connectors;
+        call tenancy.drop_table('core_api.workspace_connectors');
     end if;
     if tenancy.created('table', 'core_api.workspaces') then
-        drop table core_api.workspaces;
+        call tenancy.drop_table('core_api.workspaces');
     end if;
     if tenancy.created('schema', 'core_api') then
         begin

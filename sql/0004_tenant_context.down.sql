@@ -4,4 +4,4 @@
 drop function tenancy.current_workspace_pk;
 drop function tenancy.is_tenant_login;
 drop function tenancy.json_claim;
-drop table tenancy.role_bindings;
+call tenancy.drop_table('tenancy.role_bindings');

@@ -4,7 +4,7 @@
 do $$
 begin
     if tenancy.created('table', 'core_api.company_workspace_connectors') then
-        drop table core_api.company_workspace_connectors;
+        call tenancy.drop_table('core_api.company_workspace_connectors');
     else
         if tenancy.created('column', 'id on core_api.company_workspace_connectors') then
             alter table core_api.company_workspace_connectors drop column id;
@@ -28,7 +28,7 @@ begin
         end if;
     end if;
     if tenancy.created('table', 'core_api.companies') then
-        drop table core_api.companies;
+        call tenancy.drop_table('core_api.companies');
     end if;
 end
 $$;

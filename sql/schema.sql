@@ -944,6 +944,34 @@ END;
 
 COMMENT ON FUNCTION tenancy.created(kind text, name text) IS 'For migrations: whether this package created the object, as opposed to found it; null for one that it does not manage.';
 
+-- Name: drop_table(text); Type: PROCEDURE; Schema: tenancy; Owner: deployer
+
+CREATE PROCEDURE tenancy.drop_table(IN name text)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    filled boolean := false;
+begin
+    if current_setting('connector_provenance.keep_rows', true) = 'on' then
+        -- Locks it, so that no row comes any more, and shows them all to its owner.
+        execute format('alter table %s no force row level security', name::regclass);
+        execute format('select exists (select from %s)', name::regclass) into filled;
+    end if;
+    if filled then
+        raise exception using
+            errcode = 'object_in_use',
+            message = format('%s has rows', name),
+            hint = '--drop-rows drops them with their table.';
+    end if;
+    execute format('drop table %s', name::regclass);
+end
+$$;
+
+-- Name: PROCEDURE drop_table(IN name text); Type: COMMENT; Schema: tenancy; Owner: deployer
+
+COMMENT ON PROCEDURE tenancy.drop_table(IN name text) IS 'For migrations: drops a table of this package; error 55006 if it has rows and connector_provenance.keep_rows is on.';
+
 -- Name: hand_to_definer(text[]); Type: PROCEDURE; Schema: tenancy; Owner: deployer
 
 CREATE PROCEDURE tenancy.hand_to_definer(VARIADIC objects text[])
@@ -1974,6 +2002,10 @@ GRANT ALL ON FUNCTION core_api.workspace_company_workspace_connectors(workspace 
 -- Name: FUNCTION created(kind text, name text); Type: ACL; Schema: tenancy; Owner: deployer
 
 REVOKE ALL ON FUNCTION tenancy.created(kind text, name text) FROM PUBLIC;
+
+-- Name: PROCEDURE drop_table(IN name text); Type: ACL; Schema: tenancy; Owner: deployer
+
+REVOKE ALL ON PROCEDURE tenancy.drop_table(IN name text) FROM PUBLIC;
 
 -- Name: PROCEDURE hand_to_definer(VARIADIC objects text[]); Type: ACL; Schema: tenancy; Owner: deployer
 

@@ -185,6 +185,7 @@ values
 ('70_functions', 'function tenancy.company_session_page_keys(json,integer,uuid,core_api.direction_enum,uuid,uuid,timestamp with time zone,timestamp with time zone,boolean)', 'hasura_session json, page_limit integer, after_id uuid, direction core_api.direction_enum, company_id uuid, workspace_connector_id uuid, created_from timestamp with time zone, created_before timestamp with time zone, and_one_more boolean, returns integer[], plpgsql stable security definer, search_path=pg_catalog, pg_temp, owner tenancy_definer, body d0d1fb10974108def82acf3362266889', null),
 ('70_functions', 'function tenancy.created(text,text)', 'kind text, name text, returns boolean, sql stable, owner the deployer, body 790065aa516c64e1dc7ef77bf814dd81', null),
 ('70_functions', 'function tenancy.current_workspace_pk()', 'returns integer, plpgsql stable security definer, search_path=pg_catalog, pg_temp, owner tenancy_definer, body e326ff73df53da2cc3fcfd423bf1f44f', null),
+('70_functions', 'function tenancy.drop_table(text)', 'IN name text, procedure, plpgsql, search_path=pg_catalog, pg_temp, owner the deployer, body 5f4096832440ea1d0447328fd488b3fe', null),
 ('70_functions', 'function tenancy.hand_to_definer(text[])', 'VARIADIC objects text[], procedure, plpgsql, search_path=pg_catalog, pg_temp, owner the deployer, body 52b84a9eac3b4d4c7e2ab9a93dbcf84a', null),
 ('70_functions', 'function tenancy.is_tenant_login()', 'returns boolean, plpgsql stable, search_path=pg_catalog, pg_temp, owner the deployer, body 4fc022f7e74db7f64e27a631f4682469', null),
 ('70_functions', 'function tenancy.json_claim(text,text,text)', 'setting text, document text, key text, returns text, plpgsql immutable, search_path=pg_catalog, pg_temp, owner the deployer, body 788cb148230522545c357170223c6099', null),
@@ -362,6 +363,7 @@ values
 ('97_comments', 'comment on policy sync_inserts_rows on core_api.company_workspace_connectors', '''The sync role records facts about companies and connectors of its workspace only.''', null),
 ('97_comments', 'comment on policy sync_reads_rows on core_api.company_workspace_connectors', '''The sync role sees the rows of its workspace, deleted ones too: without that it could not delete.''', null),
 ('97_comments', 'comment on policy sync_updates_rows on core_api.company_workspace_connectors', '''The sync role deletes and restores rows of its workspace only; column grants leave it nothing else to change.''', null),
+('97_comments', 'comment on procedure tenancy.drop_table(text)', '''For migrations: drops a table of this package; error 55006 if it has rows and connector_provenance.keep_rows is on.''', null),
 ('97_comments', 'comment on procedure tenancy.hand_to_definer(text[])', '''For migrations: makes tenancy_definer the owner of functions and views, so that they see all rows; the caller keeps SELECT on the views and is no member of the role afterwards.''', null),
 ('97_comments', 'comment on procedure tenancy.manage(text,text[])', '''For migrations: notes which of these objects are there already, so that they are adopted and the others created. A column or constraint is named "c on schema.table".''', null),
 ('97_comments', 'comment on procedure tenancy.revoke_all(text[])', '''For migrations: takes every privilege on new objects from everyone but their owner, PUBLIC and those whom the host''''s default privileges favour included, so that grants start from nothing. An object is named "table t", "routine f", …''', null),
@@ -688,11 +690,15 @@ where
     )
     -- An event trigger of Hasura's, once it is handed to a role that only logs (hasura/*_events_after.sql).
     and not (
-        t.tgname like 'notify\_hasura\_%' and p.prosecdef and p.proconfig = '{"search_path=pg_catalog, pg_temp"}'
+        t.tgname like 'notify\_hasura\_%' and t.tgtype & 2 = 0 and p.prosecdef and p.proconfig = '{"search_path=pg_catalog, pg_temp"}'
         and exists (
             select from roles as o
             where
-                o.oid = p.proowner and not (o.is_group or o.rolsuper or o.rolcanlogin or o.label = 'the deployer')
+                o.oid = p.proowner and not (o.rolsuper or o.rolbypassrls or o.rolcanlogin or o.label = 'the deployer')
+                and not exists (
+                    select from roles as g
+                    where g.is_group and pg_has_role(o.oid, g.oid, 'member')
+                )
         )
     )
 union all
@@ -966,20 +972,43 @@ inner join roles as g on pg_has_role(r.oid, g.oid, 'member') and not r.is_group
 cross join deployer as d
 cross join
     lateral (
+        select
+        -- As tenancy.is_tenant_login() has it.
+            exists(
+                select from roles as s
+                where
+                    case
+                        when current_setting('server_version_num')::integer < 160000 then s.oid = r.oid and pg_has_role(s.oid, 'workspace_tenant', 'member')
+                        else pg_has_role(r.oid, s.oid, 'set') and pg_has_role(s.oid, 'workspace_tenant', 'usage')
+                    end
+            ) as is_tenant,
+            exists(
+                select from roles as o
+                where o.is_group and pg_has_role(r.oid, o.oid, a.means)
+            ) as in_group,
+            pg_has_role(r.oid, g.oid, a.means) as acts
+        from (select case when current_setting('server_version_num')::integer < 160000 then 'member' else 'usage, set' end as means) as a
+    ) as it
+cross join
+    lateral (
         values
         (r.rolsuper and g.is_group, 'a superuser, whom no policy holds'),
+        (it.acts and r.rolbypassrls and not r.rolsuper and g.is_group, 'with BYPASSRLS, which no policy holds'),
+        (it.acts and r.rolreplication and not r.rolsuper and g.is_group, 'with REPLICATION, which reads every row'),
+        (it.acts and g.rolsuper and not r.rolsuper and it.in_group, 'a superuser, whom no policy holds'),
         (
-            r.rolbypassrls and not r.rolsuper and g.is_group
-            and pg_has_role(r.oid, g.oid, case when current_setting('server_version_num')::integer < 160000 then 'member' else 'usage, set' end),
-            'with BYPASSRLS, which no policy holds'
+            it.acts and not r.rolsuper and (
+                (it.in_group and g.rolname in ('pg_write_all_data', 'pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program'))
+                or (it.is_tenant and g.rolname = 'pg_read_all_data')
+            ),
+            'whose rights reach what is not under a policy'
         ),
         (
-            g.rolname in ('hasura_service', 'connector_retention') and not r.rolsuper
-            and pg_has_role(r.oid, 'workspace_tenant', 'usage'),
+            it.acts and g.rolname in ('hasura_service', 'connector_retention') and not r.rolsuper and it.is_tenant,
             'a tenant''s login, which then sees or removes every tenant''s rows'
         ),
         (
-            not r.rolsuper and pg_has_role(r.oid, 'workspace_tenant', 'usage')
+            not r.rolsuper and it.is_tenant
             and (g.oid = d.oid or g.oid in (select s.relowner from scope as s) or g.oid = (
                 select b.datdba from pg_catalog.pg_database as b
                 where b.datname = current_database()
@@ -1018,9 +1047,17 @@ where
         select b.oid from pg_catalog.pg_database as b
         where b.datname = current_database()
     ))
-    and split_part(c.setting, '=', 1) in (
+    and lower(split_part(c.setting, '=', 1)) in (
         'app.workspace_id', 'hasura.user', 'request.jwt.claims', 'session_replication_role', 'row_security'
     )
+union all
+select
+    format('setting %s of the server', s.name),
+    'set for every session: ' || current_setting(s.name, true),
+    null,
+    false
+from unnest(array['app.workspace_id', 'hasura.user', 'request.jwt.claims', 'session_replication_role']) as s (name)
+where coalesce(current_setting(s.name, true), '') not in ('', 'origin')
 union all
 select
     format('grant %s on parameter %s to %s', lower(a.privilege_type), p.parname, coalesce(r.label, 'public')),
@@ -1075,7 +1112,7 @@ from (
             s.relation,
             s.relation
         from scope as s
-        where s.part = 'junction' or (s.part = 'parent' and s.created)
+        where s.part = 'junction' or (s.part = 'parent' and s.created) or s.relation = to_regclass('tenancy.role_bindings')
         union
         select
             w.ev_class,
@@ -1110,12 +1147,14 @@ from (
             p.oid::regprocedure::text,
             p.proowner,
             coalesce(p.proacl, acldefault('f', p.proowner)),
-            s.relation
+            d.source
         from pg_catalog.pg_proc as p
-        inner join scope as s on s.part = 'junction' or (s.part = 'parent' and s.created)
+        cross join dependents as d
+        inner join pg_catalog.pg_class as c on d.relation = c.oid
         where
             p.prosecdef and p.pronamespace::regnamespace::text not in ('tenancy', 'pg_catalog')
-            and concat(p.prosrc, pg_get_function_sqlbody(p.oid)) ~ ('\m' || split_part(s.thing, '.', 2) || '\M')
+            -- In any case, whole; a name of others' may hold anything.
+            and concat(p.prosrc, pg_get_function_sqlbody(p.oid)) ~* ('\m' || regexp_replace(c.relname, '\W', '\\\&', 'g') || '\M')
     )
 
     select
@@ -1133,6 +1172,10 @@ from (
         and (
             r.rolsuper or r.rolbypassrls or pg_has_role(r.oid, to_regrole('hasura_service'), 'usage') or pg_has_role(r.oid, to_regrole('tenancy_definer'), 'usage')
             or o.kind = 'materialized view'
+            or (
+                pg_has_role(r.oid, to_regrole('connector_sync'), 'usage')
+                and (g.oid is null or not pg_has_role(g.oid, to_regrole('connector_sync'), 'usage'))
+            )
             or (
                 -- An owner whom nothing forces: a created parent's.
                 select c.relowner = o.owner and not c.relforcerowsecurity from pg_catalog.pg_class as c
@@ -1268,6 +1311,11 @@ order by 1, 2
         select format('event trigger %I runs %s as whoever changes the schema', e.evtname, e.evtfoid::regproc)
         from pg_catalog.pg_event_trigger as e
         where e.evtenabled <> 'D'
+        union all
+        select format('foreign table %s may lead back to %s', f.ftrelid::regclass, o.option_value)
+        from pg_catalog.pg_foreign_table as f
+        cross join pg_options_to_table(f.ftoptions) as o
+        where o.option_name = 'table_name' and o.option_value like '%\_workspace\_connectors'
     loop
         raise warning '%', mixed_view;
     end loop;

@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from deployer import REVISIONS, VERSION_TABLE, upgrade, version_of
+from deployer import REVISIONS, VERSION_TABLE, command_line, locked, upgrade, version_of, wait_until_it_waits
 from helpers import scalar, some, wait_until
 from hosts import PARENTS, TABLE
 from servers import DEPLOYER, Server
@@ -154,6 +154,7 @@ LINES = {
     "a revision for the roles": (["sql", "head", "--roles", "x"], "sql takes no REV"),
     "a range online": (["upgrade", "0001:0002"], "REV is not a revision"),
     "three ends": (["sql", "0001:0002:0003"], "REV is not a revision or FROM:TO"),
+    "a plan to base": (["plan", "base"], "plan takes a revision that an upgrade leads to"),
     "two revisions in one word": (["upgrade", "0001 0002"], "REV is not a revision"),
     "mend of another command": (["status", "--mend"], "--mend belongs to verify"),
     "live of another command": (["status", "--live"], "--live belongs to verify"),
@@ -429,6 +430,34 @@ def test_a_table_without_rows_and_a_table_of_the_hosts_are_given_back_without_a_
     empty.execute("delete from tenancy.role_bindings")
     assert run("downgrade", "base", url=url).code == cli.DONE
     assert scalar(empty, "select count(*) from core_api.workspaces") == 1
+
+
+def test_rows_that_come_while_a_downgrade_waits_are_kept(run: Run, server: Server, empty: psycopg.Connection) -> None:
+    PARENTS.build(empty)
+    for table, values in (("workspaces", "1"), ("companies", "11, 1"), ("workspace_connectors", "101, 1")):
+        columns = "pk" if table == "workspaces" else "pk, workspace_pk"
+        empty.execute(f"insert into core_api.{table} ({columns}) values ({values})")
+    upgrade(server, "provenance_empty")
+    with locked(server, "provenance_empty", "lock table core_api.companies in row exclusive mode") as behind:
+        deployer = command_line(server, "provenance_empty", "downgrade", "base")
+        wait_until_it_waits(empty, deployer, behind)
+        empty.execute(f"insert into {TABLE} (company_pk, workspace_connector_pk, direction) values (11, 101, 'input')")
+        empty.execute("insert into tenancy.role_bindings (role, workspace_pk) values ('bound_login', 1)")
+    _, errors = deployer.communicate()
+    assert deployer.returncode == cli.FAILED
+    assert f"0006_company (sql/0006_company.down.sql): {TABLE} has rows; --drop-rows drops them with their" in errors
+    empty.execute(f"alter table {TABLE} no force row level security; delete from {TABLE}")
+    assert ": tenancy.role_bindings has 1 rows" in run("downgrade", "base", url=server.url("provenance_empty")).err
+    assert run("downgrade", "base", "--drop-rows", url=server.url("provenance_empty")).code == cli.DONE
+
+
+def test_a_downgrade_is_refused_where_another_alembic_knows_the_version(
+    run: Run, server: Server, clone: psycopg.Connection
+) -> None:
+    clone.execute("delete from tenancy.schema_version")
+    clone.commit()
+    found = run("downgrade", "base", "--drop-rows", url=server.url(clone.info.dbname))
+    assert (found.code, "a host's own Alembic has these revisions here" in found.err) == (cli.REFUSED, True)
 
 
 def test_alembics_own_downgrade_asks_for_the_same_word(server: Server, clone: psycopg.Connection) -> None:

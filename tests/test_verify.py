@@ -520,6 +520,66 @@ BREAKS = {
         "grant hasura_service to workspace_member",
         "grant hasura_service to workspace_member: found granted",
     ),
+    "a tenant's login becomes a superuser": (
+        "create role dba superuser; grant dba to bound_login",
+        "role bound_login in dba: found a superuser, whom no policy holds",
+    ),
+    "a tenant by set role alone becomes Hasura": (
+        "alter role outsider_login noinherit; grant workspace_tenant, hasura_service to outsider_login",
+        "role outsider_login in hasura_service: found a tenant's login, which then sees or removes every tenant's rows",
+    ),
+    "a tenant writes all data": (
+        "grant pg_write_all_data to bound_login",
+        "role bound_login in pg_write_all_data: found whose rights reach what is not under a policy",
+    ),
+    "a tenant reads all data": (
+        "grant pg_read_all_data to bound_login",
+        "role bound_login in pg_read_all_data: found whose rights reach what is not under a policy",
+    ),
+    "a member may replicate": (
+        "alter role member_login replication",
+        "role member_login in workspace_member: found with REPLICATION, which reads every row",
+    ),
+    "a view lets tenants bind themselves": (
+        "create view public.mine as select * from tenancy.role_bindings;"
+        "grant update on public.mine to workspace_tenant",
+        "view of public.mine: found shows rows of tenancy.role_bindings with the rights of",
+    ),
+    "a view hands the sync role's rights on": (
+        f"create view public.shared as select * from {ROWS}; alter view public.shared owner to sync_login;"
+        "grant select on public.shared to workspace_member",
+        f"view of public.shared: found shows rows of {ROWS} with the rights of sync_login",
+    ),
+    "a definer function names the table in capitals": (
+        "create function public.total() returns bigint language sql security definer"
+        f" as 'SELECT count(*) FROM {ROWS.upper()}'",
+        f"definer function of public.total(): found shows rows of {ROWS} with the rights of",
+    ),
+    "a definer function asks a view": (
+        f"create view public.plain with (security_invoker = true) as select * from {ROWS};"
+        "create function public.total() returns bigint language sql security definer as 'select count(*) from plain'",
+        f"definer function of public.total(): found shows rows of {ROWS} with the rights of",
+    ),
+    "a workspace for every session, in capitals": (
+        """alter role member_login set "APP.workspace_id" to 'x'""",
+        "setting APP.workspace_id of role member_login: found set for every session: APP.workspace_id=x",
+    ),
+    "a workspace for every session of the server": (
+        "set app.workspace_id = 'x'",
+        "setting app.workspace_id of the server: found set for every session: x",
+    ),
+    "no trigger fires on the server": (
+        "set session_replication_role = replica",
+        "setting session_replication_role of the server: found set for every session: replica",
+    ),
+    "a trigger that only is called Hasura's": (
+        "create role logger;"
+        "create function public.keep() returns trigger language plpgsql security definer"
+        " set search_path = pg_catalog, pg_temp as 'begin new.deleted_at := null; return new; end';"
+        "alter function public.keep owner to logger;"
+        f"create trigger notify_hasura_x before update on {ROWS} for each row execute function public.keep()",
+        f"trigger notify_hasura_x on {ROWS}: found BEFORE UPDATE",
+    ),
     "a login may act as the definer": (
         "grant tenancy_definer to outsider_login",
         "right of role outsider_login to act as tenancy_definer: found granted",
@@ -836,7 +896,8 @@ BREAKS = {
     ),
     "a row spans two workspaces": (
         f"set local session_replication_role = replica;insert into {ROWS} "
-        "(company_pk, workspace_connector_pk, direction) values (11, 201, 'input'), (21, 101, 'input')",
+        "(company_pk, workspace_connector_pk, direction) values (11, 201, 'input'), (21, 101, 'input');"
+        "set local session_replication_role = origin",
         "2 rows have parents of different workspaces",
     ),
 }
@@ -1152,7 +1213,8 @@ MENDED = {
             "function has another default",
             "future objects", "a group role", "administers", "default privileges", "view elsewhere", "view was added",
             "cannot log in", "all that holds", "role was dropped", "owns a created", "crash",
-            "facts were made", "through a group", "database", "function was added", "function elsewhere",
+            "the server", "a view lets", "a view hands", "a definer function", "only is called", "role alone",
+            "replicate", "facts were made", "through a group", "database", "function was added", "function elsewhere",
         )
     )
 }  # fmt: skip
@@ -1225,3 +1287,26 @@ def test_the_command_says_by_its_exit_code_whether_there_is_drift(server: Server
     clone.execute("drop policy hasura_reads_every_row on core_api.companies")
     clone.commit()
     assert cli.main([*url, "status"]) == cli.DRIFT
+
+
+def test_nothing_in_the_name_of_others_objects_becomes_a_statement(server: Server, clone: psycopg.Connection) -> None:
+    clone.autocommit = True
+    escape = "alter role outsider_login superuser; --"
+    clone.execute(
+        f'create view public."v\nreset role; {escape}" as select * from {ROWS};'
+        f'grant select on public."v\nreset role; {escape}" to public;'
+        f'create role "x in y; {escape}" bypassrls in role workspace_member;'
+        f'create role "x\ny; {escape}" in role tenancy_definer'
+    )
+    try:
+        with engine(server, clone.info.dbname, None).connect() as connection:
+            script = mend.statements(connection)
+            assert len(contract.differences(connection)) == 3
+        assert "\nreset role" not in script
+        psql(server, clone.info.dbname, script, None)
+        assert not scalar(clone, "select rolsuper from pg_roles where rolname = 'outsider_login'")
+        assert not scalar(
+            clone, "select pg_has_role(oid, 'workspace_member', 'member') from pg_roles where rolname ~ '^x in'"
+        )
+    finally:
+        clone.execute(f'drop role "x in y; {escape}", "x\ny; {escape}"')

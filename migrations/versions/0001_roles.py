@@ -15,6 +15,7 @@ def upgrade() -> None:
     sqlfile.run("sql/functions/take_back_v01.sql")
     sqlfile.run("sql/functions/manage_v01.sql")
     sqlfile.run("sql/functions/created_v01.sql")
+    sqlfile.run("sql/functions/drop_table_v01.sql")
 
 
 def downgrade() -> None:

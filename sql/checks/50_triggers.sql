@@ -18,11 +18,15 @@ where
     )
     -- An event trigger of Hasura's, once it is handed to a role that only logs (hasura/*_events_after.sql).
     and not (
-        t.tgname like 'notify\_hasura\_%' and p.prosecdef and p.proconfig = '{"search_path=pg_catalog, pg_temp"}'
+        t.tgname like 'notify\_hasura\_%' and t.tgtype & 2 = 0 and p.prosecdef and p.proconfig = '{"search_path=pg_catalog, pg_temp"}'
         and exists (
             select from roles as o
             where
-                o.oid = p.proowner and not (o.is_group or o.rolsuper or o.rolcanlogin or o.label = 'the deployer')
+                o.oid = p.proowner and not (o.rolsuper or o.rolbypassrls or o.rolcanlogin or o.label = 'the deployer')
+                and not exists (
+                    select from roles as g
+                    where g.is_group and pg_has_role(o.oid, g.oid, 'member')
+                )
         )
     )
 union all

@@ -36,20 +36,43 @@ inner join roles as g on pg_has_role(r.oid, g.oid, 'member') and not r.is_group
 cross join deployer as d
 cross join
     lateral (
+        select
+        -- As tenancy.is_tenant_login() has it.
+            exists(
+                select from roles as s
+                where
+                    case
+                        when current_setting('server_version_num')::integer < 160000 then s.oid = r.oid and pg_has_role(s.oid, 'workspace_tenant', 'member')
+                        else pg_has_role(r.oid, s.oid, 'set') and pg_has_role(s.oid, 'workspace_tenant', 'usage')
+                    end
+            ) as is_tenant,
+            exists(
+                select from roles as o
+                where o.is_group and pg_has_role(r.oid, o.oid, a.means)
+            ) as in_group,
+            pg_has_role(r.oid, g.oid, a.means) as acts
+        from (select case when current_setting('server_version_num')::integer < 160000 then 'member' else 'usage, set' end as means) as a
+    ) as it
+cross join
+    lateral (
         values
         (r.rolsuper and g.is_group, 'a superuser, whom no policy holds'),
+        (it.acts and r.rolbypassrls and not r.rolsuper and g.is_group, 'with BYPASSRLS, which no policy holds'),
+        (it.acts and r.rolreplication and not r.rolsuper and g.is_group, 'with REPLICATION, which reads every row'),
+        (it.acts and g.rolsuper and not r.rolsuper and it.in_group, 'a superuser, whom no policy holds'),
         (
-            r.rolbypassrls and not r.rolsuper and g.is_group
-            and pg_has_role(r.oid, g.oid, case when current_setting('server_version_num')::integer < 160000 then 'member' else 'usage, set' end),
-            'with BYPASSRLS, which no policy holds'
+            it.acts and not r.rolsuper and (
+                (it.in_group and g.rolname in ('pg_write_all_data', 'pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program'))
+                or (it.is_tenant and g.rolname = 'pg_read_all_data')
+            ),
+            'whose rights reach what is not under a policy'
         ),
         (
-            g.rolname in ('hasura_service', 'connector_retention') and not r.rolsuper
-            and pg_has_role(r.oid, 'workspace_tenant', 'usage'),
+            it.acts and g.rolname in ('hasura_service', 'connector_retention') and not r.rolsuper and it.is_tenant,
             'a tenant''s login, which then sees or removes every tenant''s rows'
         ),
         (
-            not r.rolsuper and pg_has_role(r.oid, 'workspace_tenant', 'usage')
+            not r.rolsuper and it.is_tenant
             and (g.oid = d.oid or g.oid in (select s.relowner from scope as s) or g.oid = (
                 select b.datdba from pg_catalog.pg_database as b
                 where b.datname = current_database()
@@ -88,9 +111,17 @@ where
         select b.oid from pg_catalog.pg_database as b
         where b.datname = current_database()
     ))
-    and split_part(c.setting, '=', 1) in (
+    and lower(split_part(c.setting, '=', 1)) in (
         'app.workspace_id', 'hasura.user', 'request.jwt.claims', 'session_replication_role', 'row_security'
     )
+union all
+select
+    format('setting %s of the server', s.name),
+    'set for every session: ' || current_setting(s.name, true),
+    null,
+    false
+from unnest(array['app.workspace_id', 'hasura.user', 'request.jwt.claims', 'session_replication_role']) as s (name)
+where coalesce(current_setting(s.name, true), '') not in ('', 'origin')
 union all
 select
     format('grant %s on parameter %s to %s', lower(a.privilege_type), p.parname, coalesce(r.label, 'public')),

@@ -11,7 +11,7 @@ from (
             s.relation,
             s.relation
         from scope as s
-        where s.part = 'junction' or (s.part = 'parent' and s.created)
+        where s.part = 'junction' or (s.part = 'parent' and s.created) or s.relation = to_regclass('tenancy.role_bindings')
         union
         select
             w.ev_class,
@@ -46,12 +46,14 @@ from (
             p.oid::regprocedure::text,
             p.proowner,
             coalesce(p.proacl, acldefault('f', p.proowner)),
-            s.relation
+            d.source
         from pg_catalog.pg_proc as p
-        inner join scope as s on s.part = 'junction' or (s.part = 'parent' and s.created)
+        cross join dependents as d
+        inner join pg_catalog.pg_class as c on d.relation = c.oid
         where
             p.prosecdef and p.pronamespace::regnamespace::text not in ('tenancy', 'pg_catalog')
-            and concat(p.prosrc, pg_get_function_sqlbody(p.oid)) ~ ('\m' || split_part(s.thing, '.', 2) || '\M')
+            -- In any case, whole; a name of others' may hold anything.
+            and concat(p.prosrc, pg_get_function_sqlbody(p.oid)) ~* ('\m' || regexp_replace(c.relname, '\W', '\\\&', 'g') || '\M')
     )
 
     select
@@ -69,6 +71,10 @@ from (
         and (
             r.rolsuper or r.rolbypassrls or pg_has_role(r.oid, to_regrole('hasura_service'), 'usage') or pg_has_role(r.oid, to_regrole('tenancy_definer'), 'usage')
             or o.kind = 'materialized view'
+            or (
+                pg_has_role(r.oid, to_regrole('connector_sync'), 'usage')
+                and (g.oid is null or not pg_has_role(g.oid, to_regrole('connector_sync'), 'usage'))
+            )
             or (
                 -- An owner whom nothing forces: a created parent's.
                 select c.relowner = o.owner and not c.relforcerowsecurity from pg_catalog.pg_class as c
