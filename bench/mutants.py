@@ -133,6 +133,7 @@ REASONS = {
     "0008.*updated_at, deleted_at\\), -> select,": "the definer may read the one column more, and nobody logs in as it",
     r"0006.*: id uuid not null": "0007 makes it not null",
     r"time\.sleep\(POLL\)": "it asks more often",
+    "daemon=True": "the thread ends when the work does",
     "pg_advisory_unlock": "the session ends in the same moment",
     "flush=True": "standard error is written line by line anyway",
     "strict=True": "the lists are as long as each other",

@@ -139,6 +139,17 @@ def test_a_relative_revision_that_is_tried_again_goes_no_further(
     assert version_of(adopted) == (GUARDS if command == "upgrade" else BEFORE_GUARDS)
 
 
+def test_a_downgrade_that_waits_to_count_rows_is_tried_again(
+    server: Server, empty: psycopg.Connection, url: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgrade(server, "provenance_empty")
+    with psycopg.connect(server.conninfo("provenance_empty")) as application:
+        application.execute("select from core_api.company_workspace_connectors")
+        monkeypatch.setattr(time, "sleep", lambda _: application.rollback())
+        assert cli.main([*url, "downgrade", "base"]) == cli.DONE
+    assert version_of(empty) is None
+
+
 def test_whoever_waits_for_a_table_is_told_for_whom_while_it_waits(
     blocker: psycopg.Connection, url: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
