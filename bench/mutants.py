@@ -359,6 +359,7 @@ def main() -> int:
     mutants = all_mutants()
     results: dict[str, list[str]] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     chosen = [each for each in mutants if options.only in each.path]
+    chosen.sort(key=lambda each: each.path.endswith(".py"))  # theirs take longest
     if options.resume:
         chosen = [each for each in chosen if results.get(each.name, [SURVIVED])[0] == SURVIVED]
         chosen = [each for each in chosen if each.name not in results or not reason_of(each)]
