@@ -566,11 +566,11 @@ BREAKS = {
     ),
     "a workspace for every session of the server": (
         "set app.workspace_id = 'x'",
-        "setting app.workspace_id of the server: found set for every session: x",
+        "setting app.workspace_id of the server: found set for this session, if not for every one: x",
     ),
     "no trigger fires on the server": (
         "set session_replication_role = replica",
-        "setting session_replication_role of the server: found set for every session: replica",
+        "setting session_replication_role of the server: found set for this session, if not for every one: replica",
     ),
     "a trigger that only is called Hasura's": (
         "create role logger;"

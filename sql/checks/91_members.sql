@@ -117,7 +117,7 @@ where
 union all
 select
     format('setting %s of the server', s.name),
-    'set for every session: ' || current_setting(s.name, true),
+    'set for this session, if not for every one: ' || current_setting(s.name, true),
     null,
     false
 from unnest(array['app.workspace_id', 'hasura.user', 'request.jwt.claims', 'session_replication_role']) as s (name)
