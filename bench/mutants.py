@@ -133,6 +133,7 @@ REASONS = {
     "0008.*updated_at, deleted_at\\), -> select,": "the definer may read the one column more, and nobody logs in as it",
     r"0006.*: id uuid not null": "0007 makes it not null",
     r"time\.sleep\(POLL\)": "it asks more often",
+    "refuse_v01.sql: set search_path": "it runs as its caller; `make lint` and verify insist all the same",
     "daemon=True": "the thread ends when the work does",
     "pg_advisory_unlock": "the session ends in the same moment",
     "flush=True": "standard error is written line by line anyway",
