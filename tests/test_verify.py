@@ -1010,6 +1010,18 @@ def test_an_event_trigger_of_hasuras_is_fine_once_it_runs_as_a_role_that_only_lo
     as_superuser.execute(VERIFY)
 
 
+def test_who_merely_administers_a_group_is_held_to_less_than_who_acts_by_it(as_superuser: psycopg.Connection) -> None:
+    if as_superuser.info.server_version < 160000:
+        pytest.skip("where a member always acts by its group")
+    only = "with admin true, inherit false, set false"
+    as_superuser.execute(f"create role keeper bypassrls; grant workspace_member to keeper {only}")
+    as_superuser.execute(VERIFY)
+    as_superuser.execute(f"grant connector_retention to bound_login {only}")
+    assert findings(as_superuser)[0].startswith("role bound_login in connector_retention: found a tenant's login")
+    as_superuser.execute("revoke connector_retention from bound_login; grant workspace_member to keeper with set true")
+    assert findings(as_superuser)[0].startswith("role keeper in workspace_member: found with BYPASSRLS")
+
+
 def test_a_hosts_own_view_that_row_level_security_holds_is_fine(as_superuser: psycopg.Connection) -> None:
     as_superuser.execute(
         f"create view public.mine with (security_invoker = t) as select * from {ROWS};"

@@ -37,7 +37,7 @@ cross join deployer as d
 cross join
     lateral (
         select
-        -- As tenancy.is_tenant_login() has it.
+            -- As tenancy.is_tenant_login() has it.
             exists(
                 select from roles as s
                 where
@@ -68,7 +68,7 @@ cross join
             'whose rights reach what is not under a policy'
         ),
         (
-            it.acts and g.rolname in ('hasura_service', 'connector_retention') and not r.rolsuper and it.is_tenant,
+            g.rolname in ('hasura_service', 'connector_retention') and not r.rolsuper and it.is_tenant,
             'a tenant''s login, which then sees or removes every tenant''s rows'
         ),
         (
