@@ -588,6 +588,13 @@ def test_options_stand_before_and_after_the_command(run: Run, at_head: str) -> N
     assert len(run(*both).document["databases"]) == 2
 
 
+def test_the_readme_says_where_the_files_of_the_package_are() -> None:
+    snippet = re.search(r'`python -c "(.*?)"`', (sqlfile.ROOT / "README.md").read_text(encoding="utf-8"))
+    assert snippet
+    told = subprocess.check_output([sys.executable, "-c", snippet[1]], text=True)
+    assert (Path(told.strip()) / "hasura" / "login.sql").is_file()
+
+
 def test_it_says_its_version_and_how_it_is_used(run: Run) -> None:
     assert run("--version").out == f"connector-provenance {version('connector-provenance')} ({HEAD})\n"
     assert run("sql", "--version").code == cli.DONE
